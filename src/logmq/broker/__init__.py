@@ -1,0 +1,1 @@
+"""What a broker is: topics, produce, fetch, committed offsets; no protocol, no disk."""

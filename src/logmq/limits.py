@@ -1,0 +1,41 @@
+"""Every bound of the broker that is not a setting, in one place, each with its reason.
+
+Limits that a person may want to move are settings and stand in `config.py`.
+"""
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+TOPIC_NAME_SIZE_MAX = 249
+"""Kafka's limit; with `@<partition>+<20 digits>.index` behind it a name still fits the 255 bytes of a file name... \
+for partition numbers below 10,000 only on file systems with 255-byte names, hence PARTITION_COUNT_MAX."""
+
+GROUP_NAME_SIZE_MAX = 249
+"""Group names are kept in memory for as long as their offsets are."""
+
+PARTITION_COUNT_MAX = 10_000
+"""Partitions of one topic. Each costs an open file and a few kilobytes of memory once it is used."""
+
+COMMAND_LINE_SIZE_MAX = 4 * KIB
+"""A text command other than PRODUCE: the longest sensible one is a CREATE with every setting (under 700 bytes)."""
+
+CONSUME_COUNT_MAX = 1_000_000
+"""Messages one CONSUME may ask for; they are streamed, so this bounds time, not memory."""
+
+READ_SIZE = 256 * KIB
+"""Bytes read from a log at a time for one reader: large enough to make a system call cheap, small enough
+that a thousand readers hold 256 MiB at most."""
+
+INDEX_INTERVAL = 16 * KIB
+"""Log bytes between two index entries. One entry costs 40 bytes (0.25 %); a random read scans at most
+this much, and damage is pinned down to this much."""
+
+SPAN_SIZE_MIN = 256 * KIB
+"""From this size on a log's part of a commit is synced in its own file instead of being copied into the journal."""
+
+JOURNAL_FIRST_FILE_SIZE = 8 * MIB
+"""The first journal file is written full of zeros before the broker listens, so it is small."""
+
+OPEN_FILES_MAX = 4096
+"""Log files held open for reading and writing; those least recently used are closed."""

@@ -1,0 +1,1 @@
+"""The line protocol for people with nc."""

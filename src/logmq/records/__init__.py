@@ -1,0 +1,1 @@
+"""Records as bytes: pure functions, no input or output."""

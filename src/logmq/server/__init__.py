@@ -1,0 +1,1 @@
+"""One process: wiring, listener, life cycle, logs."""

@@ -1,0 +1,1 @@
+"""Engines that keep records; engine.py is their contract."""

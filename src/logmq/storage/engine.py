@@ -1,0 +1,221 @@
+"""THE storage contract: what the broker asks of any engine, be it local files or an object store.
+
+Two interfaces: `LogStore` keeps the records of partitions, `Meta` keeps the names and settings of topics. Every
+engine passes the same suite (`tests/contract`).
+
+All methods are called on the event loop's thread. Offsets count as the partition's format says (bytes in `plain`,
+records in `batch`); ranges are `[start, end)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from logmq.errors import LogMQError
+from logmq.model import Bounds, Format, Topic, TopicPartition, TopicSettings
+
+
+@dataclass(slots=True)
+class Append:
+    """Whole records for one partition, encoded in its format.
+
+    `starts` are the positions in `data` at which a frame (or batch) starts, ascending, the first one 0: a `range`
+    where all are equally long. `offset_count` says by how much the append moves the log end offset.
+    """
+
+    partition: TopicPartition
+    data: bytes
+    starts: Sequence[int]
+    offset_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an append went: its records have the offsets `[first_offset, next_offset)`."""
+
+    first_offset: int
+    next_offset: int
+    timestamp_ms: int
+
+
+AppendResult = Appended | LogMQError
+"""What became of one append. The errors: DiskFull, NotLeader, Throttled (nothing stored), UnknownPartition
+(dropped meanwhile), Unavailable (outcome unknown)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Committed bytes of one partition: whole frames or batches, beginning with the one that holds `first_offset`.
+
+    Empty `data` means that the offset asked for is at or beyond the high watermark.
+    """
+
+    first_offset: int
+    next_offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogSpec:
+    """What an engine must know of a partition to keep its log."""
+
+    partition: TopicPartition
+    log_id: int
+    format: Format
+    settings: TopicSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatistics:
+    """The size of one partition's log: bytes and segments that are kept, and when it was last written."""
+
+    size_bytes: int
+    segment_count: int
+    last_append_ms: int | None
+
+
+class LogStore(Protocol):
+    """Partitions as durable, ordered logs."""
+
+    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> asyncio.Future[list[AppendResult]]:
+        """Append to one or more partitions; the future holds one result an append, in the same order.
+
+        Durability: an `Appended` is there only when the bytes are committed as the engine's sync mode promises.
+        All appends of a call belong to one commit: after a crash all are there or none. With `atomic` an error for
+        one undoes all.
+        Ordering: appends to a partition are stored in call order, and calls complete in call order.
+        """
+        ...
+
+    def read_nowait(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk | None:
+        """`read`, but `None` when answering might have to wait for a disk or a network.
+
+        Raises: as `read`.
+        """
+        ...
+
+    async def read(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk:
+        """Read committed records from the first one at or after `offset`.
+
+        Returns at least one whole frame or batch, even if that is larger than `size_max`, and otherwise about
+        `size_max` bytes at most; an empty chunk at or beyond the high watermark.
+
+        Raises:
+            OffsetOutOfRange: `offset` lies before the log start offset.
+            Damaged: the record there no longer matches its checksum.
+            UnknownTopic, UnknownPartition: no such partition here.
+        """
+        ...
+
+    async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool:
+        """Wait until the high watermark is beyond `offset`; False when `timeout_s` ran out first.
+
+        Raises:
+            UnknownTopic, UnknownPartition: no such partition here, or it was dropped while waiting.
+            Unavailable: the store stopped.
+        """
+        ...
+
+    def bounds(self, partition: TopicPartition) -> Bounds:
+        """Where the partition begins and ends now.
+
+        Raises:
+            UnknownTopic, UnknownPartition: no such partition here.
+        """
+        ...
+
+    def statistics(self, partition: TopicPartition) -> LogStatistics:
+        """How large the partition is now. Raises: as `bounds`."""
+        ...
+
+    async def find_timestamp(self, partition: TopicPartition, timestamp_ms: int) -> int:
+        """The offset from which on everything was committed at or after `timestamp_ms`, to the precision of an
+        index entry (earlier rather than later); the high watermark when there is nothing as late. Raises: as `bounds`.
+        """
+        ...
+
+    async def trim(self, partition: TopicPartition, offset: int) -> int:
+        """Forget the records before `offset` (capped at the high watermark); returns the new log start offset.
+
+        Durability: when it returns they will never be served again. Their bytes go segment by segment.
+        """
+        ...
+
+    async def create(self, specs: Iterable[LogSpec]) -> None:
+        """Create empty logs. Durability: their files and names survive a power cut when it returns.
+
+        Raises:
+            DiskFull: no room for them; none of them exists.
+        """
+        ...
+
+    async def configure(self, specs: Iterable[LogSpec]) -> None:
+        """Take over changed settings of logs that exist."""
+        ...
+
+    async def drop(self, partitions: Iterable[TopicPartition]) -> None:
+        """Delete logs with all that belongs to them; waiters get UnknownPartition.
+
+        Durability: when it returns the files are gone for good.
+        """
+        ...
+
+    async def maintain(self) -> None:
+        """Do what is due in the background: retention and checkpoints."""
+        ...
+
+    def leads(self, partition: TopicPartition) -> bool:
+        """Whether this process may append to the partition."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what waits, write a checkpoint and release everything; appends after this get Unavailable."""
+        ...
+
+
+class Meta(Protocol):
+    """Names and settings of topics, and what else must be known before any log can be opened.
+
+    Durability: each call is durable when it returns.
+    """
+
+    async def topics(self) -> list[Topic]:
+        """All topics, ordered by name, without those being dropped."""
+        ...
+
+    async def create_topic(
+        self, name: str, format: Format, partition_count: int, overrides: Mapping[str, int | None]
+    ) -> Topic:
+        """Enter a topic, with log ids that were never used before.
+
+        Raises:
+            TopicExists: it is there already, or not yet wholly dropped.
+        """
+        ...
+
+    async def add_partitions(self, name: str, partition_count: int) -> Topic:
+        """Let the topic have `partition_count` partitions, no fewer than now. Raises: UnknownTopic."""
+        ...
+
+    async def alter_topic(self, name: str, overrides: Mapping[str, int | None]) -> Topic:
+        """Replace what was set for a topic. Raises: UnknownTopic."""
+        ...
+
+    async def begin_drop(self, name: str) -> Topic:
+        """Mark a topic as being dropped: it is gone for clients, its files may be there still. Raises: UnknownTopic."""
+        ...
+
+    async def finish_drop(self, name: str) -> None:
+        """Forget a topic that was being dropped."""
+        ...
+
+    async def dropping(self) -> list[Topic]:
+        """Topics whose drop began and was not finished (a crash came between)."""
+        ...
+
+    async def close(self) -> None:
+        """Release the store."""
+        ...

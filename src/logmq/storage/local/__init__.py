@@ -1,0 +1,1 @@
+"""Logs as plain files of one directory, made durable by one journal."""

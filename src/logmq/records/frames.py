@@ -21,13 +21,14 @@ HEADER_SIZE = 4
 
 _HEADER = struct.Struct(">I")
 _HEADERS = [_HEADER.pack(size) for size in range(4096)]
+_ONE_START = range(1)
+_unpack = _HEADER.unpack_from
 
 
 def encode(payloads: Sequence[bytes]) -> tuple[bytes, Sequence[int]]:
     """Frame payloads; returns the bytes and the positions at which the frames start (a `range` if equally spaced)."""
     if len(payloads) == 1:
-        payload = payloads[0]
-        return _HEADER.pack(len(payload)) + payload, _FIRST
+        return _HEADER.pack(len(payloads[0])) + payloads[0], _ONE_START
     sizes = list(map(len, payloads))
     size = sizes[0]
     if sizes.count(size) == len(sizes):
@@ -42,9 +43,6 @@ def encode(payloads: Sequence[bytes]) -> tuple[bytes, Sequence[int]]:
     return b"".join(pieces), starts
 
 
-_FIRST = range(1)
-
-
 def _headers(sizes: list[int]) -> list[bytes]:
     try:
         return list(map(_HEADERS.__getitem__, sizes))
@@ -52,8 +50,8 @@ def _headers(sizes: list[int]) -> list[bytes]:
         return list(map(_HEADER.pack, sizes))
 
 
-def walk(data: bytes, position: int = 0, count_max: int | None = None) -> tuple[Sequence[int], int]:
-    """Find the whole frames in `data` from `position` on.
+def walk(data: bytes, position: int = 0, count_max: int | None = None) -> tuple[list[int], int]:
+    """Find the whole frames in `data` from `position` on, given that one starts there.
 
     Returns the positions at which they start and the position behind the last one. A frame that is cut off at the
     end of `data` is left out.
@@ -61,50 +59,52 @@ def walk(data: bytes, position: int = 0, count_max: int | None = None) -> tuple[
     starts: list[int] = []
     end = len(data)
     limit = end if count_max is None else count_max
-    unpack = _HEADER.unpack_from
+    previous = 0
     while position + HEADER_SIZE <= end and len(starts) < limit:
-        step = HEADER_SIZE + unpack(data, position)[0]
+        step = HEADER_SIZE + _unpack(data, position)[0]
         if position + step > end:
             break
-        count = _equal_run(data, position, step, min((end - position) // step, limit - len(starts)))
-        starts.extend(range(position, position + count * step, step))
-        position += count * step
+        if step == previous:
+            count = _equal_run(data, position, step, min((end - position) // step, limit - len(starts)))
+            starts.extend(range(position, position + count * step, step))
+            position += count * step
+        else:
+            starts.append(position)
+            position += step
+        previous = step
     return starts, position
 
 
 def _equal_run(data: bytes, position: int, step: int, count_max: int) -> int:
-    """How many frames from `position` on have the same length: compares whole strides of header bytes at once.
+    """How many frames from `position` on have the same length, the first one included; compares whole strides.
 
-    A header found one step behind a frame of that step is a true header, so equal strides prove a run.
+    The frame at `position` ends one step on, so what stands there is a true header; if it equals the first one,
+    the same holds for the next. Equal strides of header bytes therefore prove a run of frames.
     """
     run, probe = 1, 8
     while run < count_max:
         count = min(probe, count_max - run)
-        start = position + run * step
-        stop = start + count * step
-        if any(
-            data[start + i : stop + i : step] != data[position + i : position + i + 1] * count
-            for i in range(HEADER_SIZE)
-        ):
-            if count == 1 or probe == 1:
+        first = position + run * step
+        stop = first + count * step
+        for i in range(HEADER_SIZE):
+            if data[first + i : stop + i : step] != data[position + i : position + i + 1] * count:
                 return run
-            probe = count // 4 or 1
-            continue
         run += count
-        probe = count * 4
+        probe *= 4
     return run
 
 
-def payloads(data: bytes, starts: Sequence[int], end: int) -> list[bytes]:
+def cut(data: bytes, starts: Sequence[int], end: int) -> list[bytes]:
     """Cut out the payloads of the frames that start at `starts`, the last one ending at `end`."""
-    if not starts:
-        return []
     ends = [*starts[1:], end]
-    return [data[start + HEADER_SIZE : stop] for start, stop in zip(starts, ends, strict=True)]
+    return [data[start + HEADER_SIZE : stop] for start, stop in zip(starts, ends, strict=True)] if starts else []
 
 
 def seek(data: bytes, position: int) -> int:
-    """The start of the first frame at or after `position`, given that one starts at 0; `len(data)` if there is none."""
-    starts, end = walk(data[: position + HEADER_SIZE] if False else data)
+    """The start of the first frame at or after `position`, given that one starts at 0.
+
+    Where no whole frame starts there: the position behind the last whole frame.
+    """
+    starts, end = walk(data)
     index = bisect_left(starts, position)
     return starts[index] if index < len(starts) else end

@@ -23,12 +23,14 @@ class Append:
     """Whole records for one partition, encoded in its format.
 
     `starts` are the positions in `data` at which a frame (or batch) starts, ascending, the first one 0: a `range`
-    where all are equally long. `offset_count` says by how much the append moves the log end offset.
+    where all are equally long. `offsets` are the offsets of these records relative to the first one (in `plain` the
+    same object as `starts`), and `offset_count` says by how much the append moves the log end offset.
     """
 
     partition: TopicPartition
     data: bytes
     starts: Sequence[int]
+    offsets: Sequence[int]
     offset_count: int
 
 

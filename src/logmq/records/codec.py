@@ -1,0 +1,62 @@
+"""What a log must know of a format: where records start, and which offsets they have.
+
+One small codec a format; the log itself, its index and its recovery are the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from logmq.model import Format
+from logmq.records import frames
+
+
+class Boundaries(NamedTuple):
+    """The frames or batches found in a piece of a log, positions and offsets relative to its beginning.
+
+    `end` and `offset_count` reach behind the last whole one.
+    """
+
+    starts: Sequence[int]
+    offsets: Sequence[int]
+    end: int
+    offset_count: int
+
+
+class Codec(Protocol):
+    """Pure functions on the bytes of one format. Every piece given begins with a whole frame or batch."""
+
+    def place(self, data: bytes, starts: Sequence[int], first_offset: int) -> bytes:
+        """The bytes as they are stored once it is known that they begin at `first_offset`."""
+        ...
+
+    def walk(self, data: bytes) -> Boundaries:
+        """Find all whole frames or batches."""
+        ...
+
+    def seek(self, data: bytes, offset_count: int) -> tuple[int, int]:
+        """The relative position and offset of the first frame or batch that reaches beyond `offset_count` or starts
+        there; behind the last whole one if there is none."""
+        ...
+
+
+class PlainCodec:
+    """Frames: the offset is the position, so that both move together."""
+
+    def place(self, data: bytes, starts: Sequence[int], first_offset: int) -> bytes:  # noqa: ARG002
+        """Unchanged: a frame does not know its offset."""
+        return data
+
+    def walk(self, data: bytes) -> Boundaries:
+        """Find all whole frames."""
+        starts, end = frames.walk(data)
+        return Boundaries(starts, starts, end, end)
+
+    def seek(self, data: bytes, offset_count: int) -> tuple[int, int]:
+        """The first frame that starts at or after `offset_count`."""
+        position = frames.seek(data, offset_count)
+        return position, position
+
+
+CODECS: Mapping[Format, Codec] = {Format.PLAIN: PlainCodec()}

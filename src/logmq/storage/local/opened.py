@@ -1,0 +1,42 @@
+"""Open files by name, at most so many at once."""
+
+from __future__ import annotations
+
+import threading
+
+from logmq.storage.local.files import File, Files
+
+
+class OpenFiles:
+    """Opens files when they are first asked for and forgets those longest unused.
+
+    A forgotten file is closed when the last thread that still works with it lets go of it. Safe in any thread.
+    """
+
+    def __init__(self, files: Files, limit: int) -> None:
+        self._files = files
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._open: dict[str, File] = {}
+
+    def get(self, name: str) -> File:
+        """The open file. Raises: FileNotFoundError, OSError."""
+        with self._lock:
+            file = self._open.pop(name, None) or self._files.open(name)
+            self._open[name] = file
+            if len(self._open) > self._limit:
+                del self._open[next(iter(self._open))]
+            return file
+
+    def add(self, file: File) -> None:
+        """Take in a file that was just created."""
+        with self._lock:
+            self._open[file.name] = file
+
+    def forget(self, name: str) -> None:
+        """Let go of a file that is no longer wanted."""
+        with self._lock:
+            self._open.pop(name, None)
+
+    def __len__(self) -> int:
+        return len(self._open)

@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-long lint format bench dist clean
+.PHONY: help serve test test-long lint lint-style lint-form lint-types lint-layers format bench dist clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,16 +27,25 @@ help: ## This list
 serve: $(VENV)/.installed ## Start the broker on port 8080 with ./data; flags in ARGS="..."
 	@exec $(BIN)/logmq serve $(ARGS)
 
-test: lint ## Every check and all tests but the long ones, under three minutes
-	$(PYTEST) -m "not long" $(PYTEST_ARGS)
+# The tests run even when the lint fails, so that one run shows all there is to mend; their closing line comes last.
+test: $(VENV)/.installed-dev ## Every check and all tests but the long ones, under three minutes
+	@status=0; \
+	$(MAKE) --no-print-directory --keep-going lint || status=1; \
+	$(PYTEST) -m "not long" $(PYTEST_ARGS) || status=1; \
+	exit $$status
 
 test-long: $(VENV)/.installed-dev ## The campaigns that take long: power cuts, kill -9, bit flips, fuzzing
 	$(PYTEST) -m long $(PYTEST_ARGS)
 
-lint: $(VENV)/.installed-dev ## Style, types and layers
+lint: lint-style lint-form lint-types lint-layers ## Style, form, types and layers
+
+lint-style: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
+lint-form: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
+lint-types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+lint-layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 format: $(VENV)/.installed-dev ## Put the code into its form

@@ -39,3 +39,6 @@ JOURNAL_FIRST_FILE_SIZE = 8 * MIB
 
 OPEN_FILES_MAX = 4096
 """Log files held open for reading and writing; those least recently used are closed."""
+
+INLINE_SIZE_MAX = 2 * MIB
+"""Bytes that one commit copies into the journal; what goes beyond becomes spans, so that a record always fits."""

@@ -70,6 +70,17 @@ def decode_entries(data: bytes) -> list[Entry]:
     return entries
 
 
+def salvage_entries(data: bytes) -> list[Entry | None]:
+    """The entries in the bytes of an index file, with None for each that has a wrong checksum."""
+    entries: list[Entry | None] = []
+    for start in range(_HEADER_SIZE, len(data) - _ENTRY.size + 1, _ENTRY.size):
+        try:
+            entries += decode_entries(data[start : start + _ENTRY.size])
+        except IndexDamaged:
+            entries.append(None)
+    return entries
+
+
 class Index:
     """The entries of one segment, in their file up to the last checkpoint and in memory from there on.
 
@@ -90,10 +101,11 @@ class Index:
         """How many whole entries a file of `size` bytes holds."""
         return max(0, size - _HEADER_SIZE) // _ENTRY.size
 
-    def check_header(self) -> None:
-        """Make sure that the file is this segment's index. Raises: IndexDamaged, OSError."""
-        if self._opened.get(self.name).read_at(0, _HEADER_SIZE) != encode_header(self.base_offset):
-            raise IndexDamaged(f"{self.name} has a wrong header")
+    def salvage(self) -> list[Entry | None]:
+        """What can still be made out: all entries, in the file and in memory, with None for each damaged one."""
+        stored_count, recent = self._parts
+        file = self._opened.get(self.name)
+        return [*salvage_entries(file.read_at(0, file.size()))[:stored_count], *recent]
 
     def __len__(self) -> int:
         stored_count, recent = self._parts

@@ -50,8 +50,17 @@ class Log:
     """One partition's records."""
 
     __slots__ = (
-        "_files", "_opened", "codec", "committed", "dirty", "last_append_ms", "log_start_offset", "segments",
-        "sealed_size", "spec", "tail",
+        "_files",
+        "_opened",
+        "codec",
+        "committed",
+        "dirty",
+        "last_append_ms",
+        "log_start_offset",
+        "sealed_size",
+        "segments",
+        "spec",
+        "tail",
     )  # fmt: skip
 
     def __init__(self, files: Files, opened: OpenFiles, spec: LogSpec, state: LogState) -> None:

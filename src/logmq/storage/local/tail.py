@@ -62,11 +62,16 @@ class Tail:
             self._enter(Entry(offset, self.position + stop, timestamp_ms, crc))
             done = stop
 
-    def close(self, timestamp_ms: int, *, damaged: bool = False) -> None:
-        """Enter a boundary right here, so that the index covers all there is; `damaged` bytes will never pass."""
+    def close(self, timestamp_ms: int) -> None:
+        """Enter a boundary right here, so that the index covers all there is."""
         if self.position > self.since:
-            crc = self.crc ^ 0xFFFFFFFF if damaged else self.crc
-            self._enter(Entry(self.offset, self.position, timestamp_ms, crc))
+            self._enter(Entry(self.offset, self.position, timestamp_ms, self.crc))
+
+    def skip(self, damaged: bytes, stop: Entry) -> None:
+        """Move to `stop` over damaged bytes, from a boundary on; they are entered so that they never pass a check."""
+        assert self.position == self.since
+        self.offset, self.position = stop.offset, stop.position
+        self._enter(stop._replace(crc=crc32c(damaged) ^ 0xFFFFFFFF))
 
     def _enter(self, entry: Entry) -> None:
         self.index.append(entry)

@@ -1,0 +1,233 @@
+"""Group commit: all appends that arrived while the disk was busy become durable by one sync.
+
+Commit k:
+  1. write the bytes to each touched log (page cache only);
+  2. write one record to the journal, holding the bytes (inline) or, of a large stretch, only their checksum (span);
+  3. sync the journal, and beside it the own files of spans;
+  4. let readers see the bytes; whoever called may be answered.
+Nothing of k + 1 is written before k is synced, except under a sync interval, where commits are answered after step 2
+and become visible with the next sync.
+
+Everything here runs on one thread and calls only the file layer, so that tests can drive it step by step.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from crc32c import crc32c
+
+from logmq.clock import Clock
+from logmq.errors import DiskFull, LogMQError, Unavailable, UnknownPartition
+from logmq.limits import INLINE_SIZE_MAX, SPAN_SIZE_MIN
+from logmq.model import TopicPartition
+from logmq.storage.engine import Append, Appended, AppendResult
+from logmq.storage.local.checkpointer import Checkpointer
+from logmq.storage.local.files import File
+from logmq.storage.local.journal import Journal, Kind, Part
+from logmq.storage.local.log import Log, Written
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of `LogStore.append` on its way through a commit; `results` is complete when it was written."""
+
+    appends: Sequence[Append]
+    atomic: bool = False
+    results: list[AppendResult] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class CommitStatistics:
+    """What was done since the start."""
+
+    commits: int = 0
+    syncs: int = 0
+    inline_bytes: int = 0
+    span_bytes: int = 0
+
+
+class Commits:
+    """Turns calls into commits."""
+
+    def __init__(
+        self,
+        logs: dict[TopicPartition, Log],
+        journal: Journal,
+        checkpointer: Checkpointer,
+        clock: Clock,
+        executor: Executor | None = None,
+    ) -> None:
+        """`executor` syncs spans beside the journal; without one they are synced one after the other."""
+        self.logs = logs
+        self.journal = journal
+        self.statistics = CommitStatistics()
+        self._checkpointer = checkpointer
+        self._clock = clock
+        self._executor = executor
+        self._timestamp_ms = max((log.last_append_ms for log in logs.values()), default=0)
+        self._spans: dict[str, File] = {}
+        self._unpublished: dict[Log, None] = {}
+
+    def write(self, calls: Sequence[Call]) -> None:
+        """Write one commit: steps 1 and 2. Afterwards each call has its results.
+
+        Durability: none before `sync`. Raises: SyncFailed, OSError (not for a full disk), both final.
+        """
+        items = self._by_log(calls)
+        try:
+            self._make_room(len(items), sum([len(append.data) for call in calls for append in call.appends]))
+        except OSError as error:
+            full = _as_disk_full(error)
+            for appends in items.values():
+                _fail(appends, full)
+            return
+        # Clocks step back; timestamps of a log never do, so that they can be searched.
+        self._timestamp_ms = timestamp_ms = max(self._timestamp_ms, self._clock.now_ms())
+        written: list[Written] = []
+        for log, appends in items.items():
+            try:
+                written.append(log.write([call.appends[number] for call, number in appends], timestamp_ms))
+            except OSError as error:
+                _fail(appends, _as_disk_full(error))
+        if any(call.atomic and _failed(call) for call in calls):
+            assert len(calls) == 1, "an atomic call has a commit of its own"
+            self._undo(written)
+            calls[0].results = [next(filter(_is_error, calls[0].results))] * len(calls[0].appends)
+        elif written:
+            self._enter_into_journal(written, items, timestamp_ms)
+
+    def _by_log(self, calls: Sequence[Call]) -> dict[Log, list[tuple[Call, int]]]:
+        """Group appends by log, in order; those without a log are answered at once."""
+        items: dict[Log, list[tuple[Call, int]]] = {}
+        for call in calls:
+            call.results = [_NOT_YET] * len(call.appends)
+            for number, append in enumerate(call.appends):
+                log = self.logs.get(append.partition)
+                if log is None:
+                    call.results[number] = UnknownPartition(append.partition.topic, append.partition.index, 0)
+                else:
+                    items.setdefault(log, []).append((call, number))
+        return items
+
+    def _enter_into_journal(
+        self, written: list[Written], items: dict[Log, list[tuple[Call, int]]], timestamp_ms: int
+    ) -> None:
+        parts, data = self._parts(written)
+        try:
+            self.journal.append(timestamp_ms, parts, data)
+        except OSError as error:
+            self._undo(written)
+            full = _as_disk_full(error)
+            for one in written:
+                _fail(items[one.log], full)
+            return
+        self.statistics.commits += 1
+        for one in written:
+            self._unpublished[one.log] = None
+            offset = one.before.offset
+            for call, number in items[one.log]:
+                end = offset + call.appends[number].offset_count
+                call.results[number] = Appended(offset, end, timestamp_ms)
+                offset = end
+
+    def _parts(self, written: Iterable[Written]) -> tuple[list[Part], list[bytes]]:
+        """The journal's parts of a commit, and the bytes of those that go inline."""
+        parts: list[Part] = []
+        inline: list[bytes] = []
+        inline_size = 0
+        for one in written:
+            crc = 0
+            for buffer in one.buffers:
+                crc = crc32c(buffer, crc)
+            base_offset, offset, position, _, _ = one.before
+            kind = Kind.INLINE
+            if one.size >= SPAN_SIZE_MIN or inline_size + one.size > INLINE_SIZE_MAX:
+                kind = Kind.SPAN
+                segment = one.log.segments[-1]
+                self._spans[segment.name] = one.log.dirty[segment]
+                self.statistics.span_bytes += one.size
+            else:
+                inline += one.buffers
+                inline_size += one.size
+            parts.append(
+                Part(one.log.spec.log_id, base_offset, position, offset, one.offset_count, one.size, crc, kind)
+            )
+        self.statistics.inline_bytes += inline_size
+        return parts, inline
+
+    def _undo(self, written: Iterable[Written]) -> None:
+        for one in written:
+            one.log.undo(one)
+
+    def trim(self, log: Log, offset: int) -> None:
+        """Enter into the journal that a log begins later now. Durability: none before `sync`. Raises: OSError."""
+        self._make_room(1, 0)
+        part = Part(log.spec.log_id, 0, 0, offset, 0, 0, 0, Kind.TRIM)
+        self.journal.append(self._clock.now_ms(), [part], [])
+
+    def sync(self) -> None:
+        """Make all that was written durable and visible: steps 3 and 4. Raises: SyncFailed, which is final."""
+        if self.journal.synced < self.journal.commit:
+            self._sync_spans_and_journal()
+            self.statistics.syncs += 1
+        self.publish()
+
+    def _sync_spans_and_journal(self) -> None:
+        if self._executor is None:
+            for file in self._spans.values():
+                file.sync()
+            self.journal.sync()
+        else:
+            running = [self._executor.submit(file.sync) for file in self._spans.values()]
+            self.journal.sync()
+            for sync in running:
+                sync.result()
+        self._spans.clear()
+
+    def publish(self) -> None:
+        """Let readers see what was written, durable or not (that is for the sync mode to decide)."""
+        for log in self._unpublished:
+            log.publish()
+        self._unpublished.clear()
+
+    def _make_room(self, part_count: int, data_size: int) -> None:
+        """Go on in a free journal file when this one is full, if need be by a checkpoint here and now."""
+        if self.journal.has_room(part_count, min(data_size, INLINE_SIZE_MAX)):
+            return
+        self.sync()
+        if self.journal.roll():
+            return
+        self._checkpointer.settle()
+        if not self.journal.roll():
+            self._checkpointer.run()
+            if not self.journal.roll():
+                self.journal.restart()
+
+
+_NOT_YET = Unavailable("the append was not carried out")
+
+
+def _is_error(result: AppendResult) -> bool:
+    return isinstance(result, LogMQError)
+
+
+def _failed(call: Call) -> bool:
+    return any(_is_error(result) and result is not _NOT_YET for result in call.results)
+
+
+def _fail(appends: Iterable[tuple[Call, int]], error: LogMQError) -> None:
+    for call, number in appends:
+        call.results[number] = error
+
+
+def _as_disk_full(error: OSError) -> DiskFull:
+    """A full disk, a quota or a file size limit fails one append. Anything else is not understood: raise it again."""
+    if error.errno not in _NO_ROOM:
+        raise error
+    return DiskFull(error.strerror or str(error))

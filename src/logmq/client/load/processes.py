@@ -1,0 +1,108 @@
+"""Runs a plan in several processes at once, for brokers that are faster than one generator process."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, wait
+
+from logmq.client.load.plan import Plan
+from logmq.client.load.result import Progress, Result, merge
+from logmq.client.load.run import OnProgress, run
+from logmq.client.load.wire import WrongServer
+from logmq.errors import LogMQError
+
+
+class GeneratorFailed(LogMQError):
+    """A process of the generator ended without a result."""
+
+
+def run_in_processes(plan: Plan, count: int, on_progress: OnProgress | None = None) -> list[Result]:
+    """`run` with the clients spread over `count` processes (no more than there are clients).
+
+    Raises:
+        OSError, WrongServer: as `run`.
+        GeneratorFailed: a process died.
+    """
+    count = min(count, max(load.clients for load in plan.loads))
+    if count <= 1:
+        return run(plan, on_progress)
+    context = multiprocessing.get_context("spawn")
+    pipes: list[Connection] = []
+    children = []
+    for index in range(count):
+        ours, theirs = context.Pipe()
+        child = context.Process(target=_work, args=(theirs, plan.share(index, count)), daemon=True)
+        child.start()
+        theirs.close()
+        pipes.append(ours)
+        children.append(child)
+    try:
+        return _conduct(pipes, on_progress)
+    finally:
+        for child in children:
+            child.terminate()
+            child.join()
+
+
+def _work(pipe: Connection, plan: Plan) -> None:
+    """In the child: connect, say so, wait for the start, send progress and at last the results."""
+
+    def before_start() -> None:
+        pipe.send("connected")
+        pipe.recv()
+
+    try:
+        pipe.send(run(plan, pipe.send, before_start))
+    except (OSError, WrongServer) as error:
+        pipe.send(error)
+    except KeyboardInterrupt:
+        return
+
+
+def _conduct(pipes: Sequence[Connection], on_progress: OnProgress | None) -> list[Result]:
+    for pipe in pipes:
+        _receive(pipe)
+    for pipe in pipes:
+        pipe.send("start")
+    latest: dict[Connection, Progress] = {}
+    results: list[list[Result]] = []
+    waiting = list(pipes)
+    while waiting:
+        ready = wait(waiting)
+        for pipe in [pipe for pipe in waiting if pipe in ready]:
+            message = _receive(pipe)
+            if isinstance(message, Progress):
+                latest[pipe] = message
+            elif isinstance(message, list):
+                results.append(message)
+                waiting.remove(pipe)
+        if on_progress is not None and len(latest) == len(pipes):
+            on_progress(_sum(list(latest.values())))
+            latest.clear()
+    return _merge_by_name(results)
+
+
+def _receive(pipe: Connection) -> object:
+    try:
+        message = pipe.recv()
+    except EOFError:
+        raise GeneratorFailed("a process of the generator died") from None
+    if isinstance(message, Exception):
+        raise message
+    return message
+
+
+def _sum(parts: list[Progress]) -> Progress:
+    first = parts[0]
+    counts = tuple(map(sum, zip(*(part.message_counts for part in parts), strict=False)))
+    errors = sum(part.error_count for part in parts)
+    return Progress(first.elapsed_s, first.total_s, first.warming_up, counts, errors)
+
+
+def _merge_by_name(results: list[list[Result]]) -> list[Result]:
+    """A process may have had no client of some load."""
+    names: dict[str, list[Result]] = {}
+    for result in (each for part in results for each in part):
+        names.setdefault(result.name, []).append(result)
+    return [merge(parts) for parts in names.values()]

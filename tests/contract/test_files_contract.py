@@ -182,7 +182,7 @@ def test_names_reach_the_limit_of_the_file_system_and_no_further(files: Files) -
 
 
 def test_a_closed_file_cannot_be_used(files: Files) -> None:
-    """Reading and writing it raises EBADF, closing it again is no error, and other handles of the file go on working."""
+    """Reading and writing it raises EBADF, closing it again is no error; other handles of the file go on working."""
     file, other = files.create("f"), files.open("f")
     file.close()
     file.close()

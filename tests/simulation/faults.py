@@ -39,11 +39,11 @@ class Fault:
             raise ValueError(f"a {self.operation} fails as a whole")
 
     def strikes(self, operation: OperationName, names: Iterable[str]) -> bool:
-        """Take note of a call; whether it is to fail."""
+        """Take note of a call; whether it is to fail. Not to be asked any more once it has `struck`."""
         if operation != self.operation or not any(fnmatchcase(name, self.only) for name in names):
             return False
         self._calls += 1
-        return self.nth <= self._calls < self.nth + self.count
+        return self._calls >= self.nth
 
     @property
     def struck(self) -> bool:

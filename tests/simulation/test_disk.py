@@ -144,17 +144,35 @@ def test_a_truncation_that_is_lost_may_have_zeroed_the_rest_of_its_page() -> Non
     assert {PAGE_A, PAGE_A[:100], PAGE_A[:100].ljust(PAGE_SIZE, b"\0")} <= set(found)
 
 
-def test_what_a_truncation_cut_off_does_not_come_back_when_the_file_grows_again() -> None:
+@pytest.mark.parametrize("size", [100, PAGE_SIZE])
+def test_what_a_truncation_cut_off_does_not_come_back_when_the_file_grows_again(size: int) -> None:
     """Grown after a cut, a file shows zeros there, before and after a sync and a power cut."""
     for seed in SEEDS:
         disk = new_disk(seed)
         file = synced(disk, "f", PAGE_A * 3)
-        file.truncate(100)
+        file.truncate(size)
         file.truncate(3 * PAGE_SIZE)
-        expected = b"a" * 100 + bytes(3 * PAGE_SIZE - 100)
+        expected = b"a" * size + bytes(3 * PAGE_SIZE - size)
         assert disk.content("f") == expected
         file.sync()
         assert disk.crash().content("f") == expected
+
+
+def test_a_lost_write_behind_a_truncation_that_survived_leaves_zeros() -> None:
+    """A file cut and appended to without a sync never mixes what was cut off into its new size."""
+
+    def cut_and_append(disk: SimulatedDisk) -> None:
+        file = synced(disk, "f", PAGE_A * 3)
+        file.truncate(PAGE_SIZE)
+        file.write_at(PAGE_SIZE, [PAGE_B])
+
+    found = outcomes(cut_and_append)
+    assert {PAGE_A, PAGE_A + bytes(PAGE_SIZE), PAGE_A + PAGE_B, PAGE_A * 3} <= set(found)
+    for content in found:
+        assert content is not None
+        if len(content) < 3 * PAGE_SIZE:
+            assert content.startswith(PAGE_A)
+            assert b"a" not in content[PAGE_SIZE:]
 
 
 def test_zeros_written_where_there_are_zeros_store_nothing() -> None:
@@ -465,6 +483,8 @@ def test_after_a_cut_everything_raises_until_the_disk_is_started_again() -> None
     file.write_at(0, [PAGE_A])
     with pytest.raises(PowerCut):
         file.sync()
+    with pytest.raises(PowerCut):
+        file.read_at(0, 1)
     revived = disk.crash()
     for attempt in (file.size, lambda: file.read_at(0, 1), file.sync, disk.sizes, disk.sync_names, disk.kill):
         with pytest.raises(PowerCut):
@@ -590,6 +610,19 @@ def test_a_bit_can_flip_in_bytes_that_are_not_synced_yet() -> None:
     assert disk.crash().content("f") == expected
 
 
+def test_a_bit_flips_under_a_dirty_page_too() -> None:
+    """Rot in a page with unsynced bytes also shows where those bytes are lost."""
+    disk = new_disk()
+    file = synced(disk, "f", PAGE_A)
+    file.write_at(0, [PAGE_B])
+    disk.flip("f", 0, 0)
+    disk.fail("sync", 1, errno.EIO)
+    with pytest.raises(SyncFailed):
+        file.sync()
+    assert disk.content("f") == b"c" + PAGE_B[1:]
+    assert disk.crash().content("f") == b"`" + PAGE_A[1:]
+
+
 def test_cached_reads_miss_now_and_then_and_alter_no_cut() -> None:
     """`read_cached_at` answers None at the disk's rate, and whether one reads makes no difference to a cut."""
     results = []
@@ -702,7 +735,10 @@ def test_a_cut_leaves_nothing_that_was_never_there() -> None:
         for _ in range(4):
             left = history.disk.crash()
             for name in history.visible:
-                history.check_left(name, left.content(name))
+                content = left.content(name)
+                history.check_left(name, content)
+                left.open(name).truncate(len(content) + PAGE_SIZE)
+                assert left.content(name) == content + bytes(PAGE_SIZE)
 
 
 @pytest.mark.parametrize("seed", range(5))

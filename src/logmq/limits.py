@@ -42,3 +42,19 @@ OPEN_FILES_MAX = 4096
 
 INLINE_SIZE_MAX = 2 * MIB
 """Bytes that one commit copies into the journal; what goes beyond becomes spans, so that a record always fits."""
+
+COMMIT_SIZE_MAX = 8 * MIB
+"""Bytes in one commit, give or take one append: what came in beyond that waits for the next, so that acknowledgements
+do not wait for more than a commit of this size."""
+
+CHECKPOINT_COMMITS_MAX = 50_000
+"""Commits after which a checkpoint is due whatever the time: recovery replays about 100,000 commits a second."""
+
+JOURNAL_FILE_COUNT_MAX = 4
+"""Journal files: one in use, one free, two that wait for a checkpoint. Beyond that commits wait for the checkpoint."""
+
+WORK_THREADS = 8
+"""Threads for cold reads, checkpoints and the syncs of spans; they wait for the disk most of the time."""
+
+OFFSETS_LOG_SIZE_MIN = 1 * MIB
+"""Size from which on the log of committed offsets may be compacted: below it is read in a few milliseconds."""

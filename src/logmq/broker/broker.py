@@ -1,34 +1,131 @@
-"""The broker as protocols see it (sketch: signatures only; being implemented)."""
+"""The broker as protocols see it: topics, records and committed offsets behind one face."""
+
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from logmq.broker.groups import OFFSETS_TOPIC, CommittedOffsets
+from logmq.broker.topics import Topics
+from logmq.clock import Clock
+from logmq.config import Config
+from logmq.errors import InternalTopic, UnknownTopic
 from logmq.model import Bounds, Format, Topic, TopicPartition
-from logmq.storage.engine import Append, AppendResult, Chunk, LogStatistics
+from logmq.storage.engine import Append, AppendResult, Chunk, LogStatistics, LogStore, Meta
 
 
 class Broker:
-    # -- topics ---------------------------------------------------------------------------------------------------
-    def topic(self, name: str) -> Topic: ...                      # raises UnknownTopic (InvalidTopicName if illegal)
-    def topics(self) -> list[Topic]: ...                          # by name, internal ones included
-    async def create_topic(self, name: str, *, format: Format, partition_count: int | None = None,
-                           overrides: Mapping[str, str] | None = None) -> Topic: ...  # TopicExists, InvalidSetting, InvalidPartitionCount, InvalidTopicName, InternalTopic, DiskFull
-    async def ensure_topic(self, name: str, *, format: Format) -> Topic: ...   # returns it, or creates it with the default partition count
-    async def alter_topic(self, name: str, *, partition_count: int | None = None,
-                          overrides: Mapping[str, str] | None = None) -> Topic: ...  # a value "default" resets; 
-    async def drop_topic(self, name: str) -> None: ...            # UnknownTopic, InternalTopic
-    def bounds(self, partition: TopicPartition) -> Bounds: ...
-    def statistics(self, partition: TopicPartition) -> LogStatistics: ...
+    """Made by `start`. All methods belong to the event loop's thread."""
 
-    # -- records --------------------------------------------------------------------------------------------------
-    def check_producible(self, partition: TopicPartition) -> Topic: ...  # raises UnknownTopic, UnknownPartition, InternalTopic
-    def append(self, appends: Sequence[Append]) -> asyncio.Future[list[AppendResult]]: ...
-    # ^ the caller has encoded the records with logmq.records.frames and called check_producible
-    def read_nowait(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk | None: ...
-    async def read(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk: ...
-    async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool: ...
+    def __init__(self, store: LogStore, topics: Topics, offsets: CommittedOffsets) -> None:
+        self._store = store
+        self._topics = topics
+        self._offsets = offsets
 
-    # -- committed offsets of groups -------------------------------------------------------------------------------
-    async def commit_offset(self, group: str, partition: TopicPartition, offset: int) -> None: ...   # InvalidGroupName, UnknownTopic, UnknownPartition
-    def committed_offset(self, group: str, partition: TopicPartition) -> int | None: ...
+    @classmethod
+    async def start(cls, meta: Meta, store: LogStore, config: Config, clock: Clock) -> Broker:
+        """The broker over an opened engine; reads committed offsets back.
+
+        Raises: DiskFull, Damaged, Unavailable.
+        """
+        topics = Topics(meta, store, config, await meta.topics())
+        try:
+            topics.get(OFFSETS_TOPIC)
+        except UnknownTopic:
+            await topics.create(OFFSETS_TOPIC, Format.PLAIN, 1, {"retention.ms": "none"}, internal=True)
+        offsets = CommittedOffsets(store, clock)
+        await offsets.load()
+        await offsets.retain([topic.name for topic in topics])
+        return cls(store, topics, offsets)
+
+    # -- topics ------------------------------------------------------------------------------------------------------
+
+    def topic(self, name: str) -> Topic:
+        """The topic of this name. Raises: InvalidTopicName, UnknownTopic."""
+        return self._topics.get(name)
+
+    def topics(self) -> list[Topic]:
+        """All topics by name, the broker's own included."""
+        return list(self._topics)
+
+    async def create_topic(
+        self,
+        name: str,
+        *,
+        format: Format,
+        partition_count: int | None = None,
+        overrides: Mapping[str, str] | None = None,
+    ) -> Topic:
+        """Make a topic, with the default number of partitions if none is given. Raises: as `Topics.create`."""
+        return await self._topics.create(name, format, partition_count, overrides or {}, internal=False)
+
+    async def ensure_topic(self, name: str, *, format: Format) -> Topic:
+        """The topic, made if it is not there. Raises: as `Topics.ensure`."""
+        return await self._topics.ensure(name, format)
+
+    async def alter_topic(
+        self, name: str, *, partition_count: int | None = None, overrides: Mapping[str, str] | None = None
+    ) -> Topic:
+        """Add partitions and change settings; the value `default` takes one away. Raises: as `Topics.alter`."""
+        return await self._topics.alter(name, partition_count, overrides or {})
+
+    async def drop_topic(self, name: str) -> None:
+        """Delete a topic, its records and what groups committed for it. Raises: as `Topics.drop`."""
+        await self._topics.drop(name)
+        await self._offsets.forget_topic(name)
+
+    def bounds(self, partition: TopicPartition) -> Bounds:
+        """Where a partition begins and ends. Raises: UnknownTopic, UnknownPartition."""
+        return self._store.bounds(partition)
+
+    def statistics(self, partition: TopicPartition) -> LogStatistics:
+        """How large a partition is. Raises: UnknownTopic, UnknownPartition."""
+        return self._store.statistics(partition)
+
+    # -- records -----------------------------------------------------------------------------------------------------
+
+    def check_producible(self, partition: TopicPartition) -> Topic:
+        """The topic of a partition that clients may write to.
+
+        Raises: InvalidTopicName, UnknownTopic, UnknownPartition, InternalTopic.
+        """
+        topic = self._topics.check_partition(partition)
+        if topic.internal:
+            raise InternalTopic(topic.name)
+        return topic
+
+    def append(self, appends: Sequence[Append]) -> asyncio.Future[list[AppendResult]]:
+        """See `LogStore.append`. The caller has checked each partition with `check_producible`."""
+        return self._store.append(appends)
+
+    def room(self) -> asyncio.Future[None] | None:
+        """See `LogStore.room`."""
+        return self._store.room()
+
+    def read_nowait(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk | None:
+        """See `LogStore.read_nowait`."""
+        return self._store.read_nowait(partition, offset, size_max)
+
+    async def read(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk:
+        """See `LogStore.read`."""
+        return await self._store.read(partition, offset, size_max)
+
+    async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool:
+        """See `LogStore.wait`."""
+        return await self._store.wait(partition, offset, timeout_s)
+
+    # -- committed offsets -------------------------------------------------------------------------------------------
+
+    async def commit_offset(self, group: str, partition: TopicPartition, offset: int) -> None:
+        """Remember how far a group has come. Durability: as an append, when it returns.
+
+        Raises: InvalidGroupName, UnknownTopic, UnknownPartition, DiskFull, Throttled, Unavailable.
+        """
+        self._topics.check_partition(partition)
+        await self._offsets.commit(group, partition, offset)
+
+    def committed_offset(self, group: str, partition: TopicPartition) -> int | None:
+        """How far a group has come; None if it never committed. Raises: UnknownTopic, UnknownPartition."""
+        self._topics.check_partition(partition)
+        committed = self._offsets.get(group, partition)
+        return None if committed is None else committed.offset

@@ -92,6 +92,13 @@ class LogStore(Protocol):
         """
         ...
 
+    def room(self) -> asyncio.Future[None] | None:
+        """None while appends are welcome; else a future that is done when there is room for more.
+
+        Appends without room are taken for a while, then answered with Throttled.
+        """
+        ...
+
     def read_nowait(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk | None:
         """`read`, but `None` when answering might have to wait for a disk or a network.
 

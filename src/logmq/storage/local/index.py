@@ -2,7 +2,7 @@
 
 An index file is a header and entries of 32 bytes, numbers little-endian:
 
-    header   magic "LMQINDEX" | version u32 | reserved u32 | base offset u64 | reserved u32 | crc32c u32 of what is before
+    header   magic "LMQINDEX" | version u32 | reserved u32 | base offset u64 | reserved u32 | crc32c u32 of all before
     entry    offset u64 | position u64 | timestamp ms u64 | crc32c u32 of the log bytes since the last entry
              | crc32c u32 of the 28 bytes before
 

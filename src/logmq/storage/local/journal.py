@@ -258,6 +258,16 @@ class Journal:
         return self._position
 
     @property
+    def active_size(self) -> int:
+        """The size of the file in use."""
+        return self._active.size
+
+    @property
+    def file_count(self) -> int:
+        """How many files there are."""
+        return 1 + len(self.free) + len(self.retired)
+
+    @property
     def next_number(self) -> int:
         """A number that no journal file has."""
         return 1 + max(file.number for file in (*self.free, *self.retired, self._active))

@@ -1,0 +1,173 @@
+"""`Meta` in one SQLite database in the data directory.
+
+Every call is a transaction, durable when it returns (write-ahead log, synchronous=FULL). They run one after the other
+on a thread of their own: a commit waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from logmq.clock import Clock
+from logmq.config import Config, topic_settings
+from logmq.errors import DiskFull, TopicExists, UnknownTopic, UnreadableDirectory
+from logmq.model import Format, Topic
+from logmq.storage.local.names import META
+
+T = TypeVar("T")
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE topics (
+    name TEXT PRIMARY KEY,
+    format TEXT NOT NULL,
+    overrides TEXT NOT NULL,            -- JSON, by setting name; null is without limit
+    created_ms INTEGER NOT NULL,
+    dropping INTEGER NOT NULL DEFAULT 0 -- gone for clients, its files may be there still
+) STRICT;
+CREATE TABLE logs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again: the journal knows logs by it
+    topic TEXT NOT NULL REFERENCES topics (name) ON DELETE CASCADE,
+    partition INTEGER NOT NULL,
+    UNIQUE (topic, partition)
+) STRICT;
+"""
+
+
+class SqliteMeta:
+    """Names and settings of topics."""
+
+    def __init__(self, directory: Path, config: Config, clock: Clock) -> None:
+        """Open the database, made if it is not there. The directory must be locked by the caller.
+
+        Raises:
+            UnreadableDirectory: it is damaged, or of a newer version.
+        """
+        self._config = config
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="logmq-meta")
+        self._database = sqlite3.connect(directory / META, isolation_level=None, check_same_thread=False)
+        try:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("PRAGMA foreign_keys = ON")
+            self._prepare()
+        except sqlite3.Error as error:
+            raise UnreadableDirectory(f"{directory / META} cannot be read: {error}") from error
+
+    def _prepare(self) -> None:
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        elif version != _VERSION:
+            raise UnreadableDirectory(
+                f"{META} has version {version}, this LogMQ knows version {_VERSION}: use the newer LogMQ that wrote it"
+            )
+
+    async def _run(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, function)
+
+    def _transaction(self, function: Callable[[], T]) -> T:
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            result = function()
+            self._database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise DiskFull(f"{META}: {error}") from error
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        return result
+
+    async def topics(self) -> list[Topic]:
+        """See `Meta.topics`."""
+        return await self._run(lambda: self._select(dropping=False))
+
+    async def dropping(self) -> list[Topic]:
+        """See `Meta.dropping`."""
+        return await self._run(lambda: self._select(dropping=True))
+
+    def _select(self, *, dropping: bool) -> list[Topic]:
+        names = self._database.execute("SELECT name FROM topics WHERE dropping = ? ORDER BY name", (dropping,))
+        return [self._topic(name) for (name,) in names.fetchall()]
+
+    def _topic(self, name: str) -> Topic:
+        row = self._database.execute(
+            "SELECT format, overrides, created_ms FROM topics WHERE name = ?", (name,)
+        ).fetchone()
+        if row is None:
+            raise UnknownTopic(name)
+        format, overrides, created_ms = row
+        ids = self._database.execute("SELECT id FROM logs WHERE topic = ? ORDER BY partition", (name,)).fetchall()
+        values: dict[str, int | None] = json.loads(overrides)
+        settings = topic_settings(self._config, values)
+        return Topic(name, Format(format), tuple([log_id for (log_id,) in ids]), values, settings, created_ms)
+
+    async def create_topic(
+        self, name: str, format: Format, partition_count: int, overrides: Mapping[str, int | None]
+    ) -> Topic:
+        """See `Meta.create_topic`."""
+
+        def create() -> Topic:
+            try:
+                self._database.execute(
+                    "INSERT INTO topics (name, format, overrides, created_ms) VALUES (?, ?, ?, ?)",
+                    (name, format.value, json.dumps(dict(overrides)), self._clock.now_ms()),
+                )
+            except sqlite3.IntegrityError:
+                raise TopicExists(name) from None
+            self._insert_logs(name, range(partition_count))
+            return self._topic(name)
+
+        return await self._run(create)
+
+    def _insert_logs(self, name: str, partitions: range) -> None:
+        self._database.executemany(
+            "INSERT INTO logs (topic, partition) VALUES (?, ?)", [(name, index) for index in partitions]
+        )
+
+    async def add_partitions(self, name: str, partition_count: int) -> Topic:
+        """See `Meta.add_partitions`."""
+
+        def add() -> Topic:
+            self._insert_logs(name, range(self._topic(name).partition_count, partition_count))
+            return self._topic(name)
+
+        return await self._run(add)
+
+    async def alter_topic(self, name: str, overrides: Mapping[str, int | None]) -> Topic:
+        """See `Meta.alter_topic`."""
+
+        def alter() -> Topic:
+            self._database.execute(
+                "UPDATE topics SET overrides = ? WHERE name = ?", (json.dumps(dict(overrides)), name)
+            )
+            return self._topic(name)
+
+        return await self._run(alter)
+
+    async def begin_drop(self, name: str) -> Topic:
+        """See `Meta.begin_drop`."""
+
+        def begin() -> Topic:
+            self._database.execute("UPDATE topics SET dropping = 1 WHERE name = ?", (name,))
+            return self._topic(name)
+
+        return await self._run(begin)
+
+    async def finish_drop(self, name: str) -> None:
+        """See `Meta.finish_drop`."""
+        await self._run(lambda: self._database.execute("DELETE FROM topics WHERE name = ?", (name,)))
+
+    async def close(self) -> None:
+        """Release the database."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
+        self._thread.shutdown()

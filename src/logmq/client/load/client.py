@@ -7,6 +7,8 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
+from logmq.client.address import Address
+from logmq.client.errors import CannotConnect
 from logmq.client.load.window import Window
 from logmq.client.load.wire import Exchange, WrongServer, count_error
 
@@ -23,7 +25,7 @@ class Client:
 
     def __init__(
         self,
-        address: tuple[str, int],
+        address: Address,
         exchange: Exchange,
         depth: int,
         watch: Callable[[int, int], None],
@@ -32,7 +34,7 @@ class Client:
         """Connect and open the exchange; returns when the server has answered.
 
         Raises:
-            OSError: nobody listens there, or does not answer in time.
+            CannotConnect: nobody listens there, or does not answer in time.
             WrongServer: it speaks something else.
         """
         self._exchange = exchange
@@ -42,12 +44,15 @@ class Client:
         self._unsent: deque[memoryview] = deque()
         self._window: Window | None = None
         self.closed = False
-        self._socket = socket.create_connection(address, timeout=_OPENING_TIMEOUT_S)
         try:
-            self._open()
-        except BaseException:
-            self._socket.close()
-            raise
+            self._socket = socket.create_connection((address.host, address.port), timeout=_OPENING_TIMEOUT_S)
+            try:
+                self._open()
+            except BaseException:
+                self._socket.close()
+                raise
+        except OSError as error:
+            raise CannotConnect(str(address), error.strerror or str(error)) from error
 
     def _open(self) -> None:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

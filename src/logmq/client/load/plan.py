@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from logmq.client.address import Address
 from logmq.client.load.wire import Wire
 
 
@@ -39,8 +40,7 @@ class Plan:
     `drain_timeout_s` is how long the last answers are awaited afterwards, not measured but checked.
     """
 
-    host: str
-    port: int
+    server: Address
     loads: tuple[Load, ...]
     duration_s: float
     warmup_s: float = 0.0

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
+from logmq.client.errors import CannotConnect, ClientError
 from logmq.client.load.plan import Plan
 from logmq.client.load.result import Progress, Result, merge
 from logmq.client.load.run import OnProgress, run
 from logmq.client.load.wire import WrongServer
-from logmq.errors import LogMQError
 
 
-class GeneratorFailed(LogMQError):
+class GeneratorFailed(ClientError):
     """A process of the generator ended without a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a process could not begin; `server` is set when it could not connect."""
+
+    server: str | None
+    reason: str
 
 
 def run_in_processes(plan: Plan, count: int, on_progress: OnProgress | None = None) -> list[Result]:
     """`run` with the clients spread over `count` processes (no more than there are clients).
 
     Raises:
-        OSError, WrongServer: as `run`.
+        CannotConnect, WrongServer: as `run`.
         GeneratorFailed: a process died.
     """
     count = min(count, max(load.clients for load in plan.loads))
@@ -54,8 +63,10 @@ def _work(pipe: Connection, plan: Plan) -> None:
 
     try:
         pipe.send(run(plan, pipe.send, before_start))
-    except (OSError, WrongServer) as error:
-        pipe.send(error)
+    except CannotConnect as error:
+        pipe.send(_Failure(error.server, error.reason))
+    except ClientError as error:
+        pipe.send(_Failure(None, str(error)))
     except KeyboardInterrupt:
         return
 
@@ -88,8 +99,8 @@ def _receive(pipe: Connection) -> object:
         message = pipe.recv()
     except EOFError:
         raise GeneratorFailed("a process of the generator died") from None
-    if isinstance(message, Exception):
-        raise message
+    if isinstance(message, _Failure):
+        raise WrongServer(message.reason) if message.server is None else CannotConnect(message.server, message.reason)
     return message
 
 

@@ -32,7 +32,7 @@ def run(
     spent its budget.
 
     Raises:
-        OSError: a client cannot connect.
+        CannotConnect: a client cannot connect.
         WrongServer: what listens there is something else.
     """
     with Runner(plan, on_progress) as runner:
@@ -105,11 +105,11 @@ class Runner:
         self.close()
 
     def _connect(self, team: Team) -> None:
-        load, address = team.load, (self._plan.host, self._plan.port)
+        load = team.load
         depth = 1 if load.depth == 1 and not load.wire.streams else max(load.depth, 2)
         for index in range(load.clients):
             exchange = load.wire.connect(load.first_client + index, load.depth)
-            client = Client(address, exchange, depth, self._epoll.modify, self._now_ns)
+            client = Client(self._plan.server, exchange, depth, self._epoll.modify, self._now_ns)
             team.clients.append(client)
             self._by_descriptor[client.fileno()] = client
             self._epoll.register(client.fileno(), select.EPOLLIN)

@@ -12,14 +12,12 @@ piece in which the two differ is taken apart line by line, to see what was refus
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from logmq.client.load.wire import Exchange, WrongServer, count_error
 
 _ALPHABET = b"abcdefghijklmnopqrstuvwxyz0123456789"
-_HEADER_SIZE = 4
-"""A message's offset is its byte position, and the next one's lies its length and this further (DESIGN.md)."""
 STAMP_SIZE = 20
 """A stamped payload begins with when it was sent: 19 digits of nanoseconds and a space."""
 
@@ -54,19 +52,25 @@ class TextProduce:
 class TextConsume:
     """CONSUME through `[start, end)` of a log of equally long messages, over and over.
 
-    `batch` is how many messages one request asks for; 0 asks without a count, as the specification has it.
+    `offset_step` is how far apart two messages' offsets lie. `batch` is how many messages one request asks for;
+    0 asks without a count, as the specification has it.
     """
 
     topic: str
     message_size: int
     start: int
     end: int
+    offset_step: int
     batch: int = 0
 
     @property
     def streams(self) -> bool:
         """False: one answer a request."""
         return False
+
+    def by(self, batch: int) -> TextConsume:
+        """The same, so many messages a request."""
+        return replace(self, batch=batch)
 
     def connect(self, client: int, depth: int) -> Exchange:
         """Open one consumer; all of them begin at the start."""
@@ -173,7 +177,7 @@ class _Consume(_Lines):
         self._topic = wire.topic
         self._start = self._next = wire.start
         self._end = wire.end
-        self._step = (_HEADER_SIZE + wire.message_size) * max(wire.batch, 1)
+        self._step = wire.offset_step * max(wire.batch, 1)
 
     def _take_offsets(self, count: int) -> list[int]:
         """The offsets of the next `count` requests; behind the end it goes on at the start."""

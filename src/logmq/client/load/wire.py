@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Protocol
 
-from logmq.errors import LogMQError
+from logmq.client.errors import ClientError
 
 ERROR_KINDS_MAX = 20
 """Different error texts remembered for one connection; the rest is counted as `other errors`."""
 
 
-class WrongServer(LogMQError):
+class WrongServer(ClientError):
     """What listens there does not speak this protocol, or will not have us."""
 
 

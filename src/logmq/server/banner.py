@@ -1,0 +1,71 @@
+"""What the broker says of itself when it starts: where data lies, what an acknowledgement means, what recovery found."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from logmq import __version__
+from logmq.config import Config, SyncMode
+from logmq.storage.local.recovery import Report
+
+_log = logging.getLogger("logmq.recovery")
+
+
+def banner_lines(config: Config, address: tuple[str, int], report: Report, start_s: float) -> Iterator[str]:
+    """The lines of the banner."""
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    yield f"LogMQ {__version__}  ready on {shown}:{port} after {start_s * 1000:.0f} ms"
+    yield f"  data      {config.data_dir.absolute()}"
+    yield f"  sync      {_promise(config.sync)}"
+    yield f"  recovery  {recovery_summary(report)}"
+    yield f"  try       printf 'PRODUCE greetings hello-world\\nCONSUME greetings 0\\nQUIT\\n' | nc {host} {port}"
+
+
+def _promise(mode: SyncMode) -> str:
+    if mode.name == "always":
+        return "always: OK means that the message survives a power cut"
+    if mode.name == "never":
+        return "never: OK does NOT mean that the message survives a power cut; the system writes when it likes"
+    return f"every {mode}: OK comes at once; a power cut may take the last {mode} of messages"
+
+
+def recovery_summary(report: Report) -> str:
+    """One line for people."""
+    if report.clean:
+        return "nothing to do after a clean stop"
+    facts = [
+        (report.replayed_commits, f"{report.replayed_commits} commits taken from the journal"),
+        (report.undone_commits, f"{report.undone_commits} unfinished commits undone"),
+        (report.cut_bytes, f"{sum(report.cut_bytes.values())} bytes cut that were never acknowledged"),
+        (report.repaired_indexes, f"{len(report.repaired_indexes)} indexes repaired"),
+        (report.checkpoint_damaged, "the checkpoint was damaged and made anew"),
+        (report.missing_commits, f"{len(report.missing_commits)} COMMITS LOST from the journal"),
+        (report.damaged, f"{len(report.damaged)} DAMAGED RANGES, see the log"),
+    ]
+    return "; ".join(text for there, text in facts if there)
+
+
+def report_recovery(report: Report) -> None:
+    """Log each thing that recovery found, one line each."""
+    for damage in report.damaged:
+        _log.error(
+            "records are damaged and cannot be served",
+            extra={
+                "partition": str(damage.partition),
+                "first_offset": damage.first_offset,
+                "next_offset": damage.next_offset,
+            },
+        )
+    if report.missing_commits:
+        _log.error(
+            "commits cannot be read from the journal any more",
+            extra={"first": report.missing_commits[0], "last": report.missing_commits[-1]},
+        )
+    for name, size in report.cut_bytes.items():
+        _log.warning("cut bytes that were never acknowledged", extra={"file": name, "bytes": size})
+    for name in report.repaired_indexes:
+        _log.warning("repaired an index", extra={"file": name})
+    for name in report.unknown_files:
+        _log.warning("a file belongs to no topic and was left alone", extra={"file": name})

@@ -1,0 +1,157 @@
+"""One broker process, from start to stop.
+
+  start   limits of the process -> lock the directory -> bind the port -> open Meta -> recover -> broker -> listen
+  serve   until a signal asks to stop, or a sync fails
+  stop    accept nobody -> let connections finish, so long and no longer -> last checkpoint -> release
+
+This is the only place that picks a storage engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+
+from logmq import __version__
+from logmq.broker.broker import Broker
+from logmq.broker.topics import specs_of
+from logmq.clock import SYSTEM_CLOCK
+from logmq.config import Config
+from logmq.errors import StartupError
+from logmq.server.banner import banner_lines, report_recovery
+from logmq.server.connections import Connections
+from logmq.server.listener import Listener
+from logmq.storage.local.files import Directory, SyncFailed
+from logmq.storage.local.meta import SqliteMeta
+from logmq.storage.local.store import LocalStore
+
+_log = logging.getLogger("logmq.server")
+
+EXIT_OK = 0
+EXIT_SYNC_FAILED = 74
+"""EX_IOERR of sysexits.h: the disk failed; a restart alone will not help, so a supervisor should not loop."""
+
+_SWITCH_INTERVAL_S = 0.0002
+"""With the default of 5 ms the commit thread waits that long for a busy loop to let go of the interpreter."""
+_MAINTENANCE_INTERVAL_S = 1.0
+
+
+class Server:
+    """A broker over local files, with one listener."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stopping = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    async def run(self) -> int:
+        """Start, serve until asked to stop, stop. Returns the exit code.
+
+        Raises: StartupError.
+        """
+        began = time.perf_counter()
+        _raise_descriptor_limit()
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        async with AsyncExitStack() as stack:
+            broker, connections, listener, store = await self._start(stack)
+            for line in banner_lines(self._config, listener.address, store.report, time.perf_counter() - began):
+                print(line, file=sys.stderr, flush=True)  # noqa: T201
+            # What was made until now stays until the end: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            listener.start()
+            maintenance = asyncio.create_task(self._maintain(store))
+            with _signals(self._stopping.set):
+                await self._stopping.wait()
+            _log.info("stopping", extra={"connections": len(connections)})
+            maintenance.cancel()
+            listener.close()
+            await connections.drain(self._config.drain_timeout_ms / 1000)
+        if self._failure is not None:
+            return EXIT_SYNC_FAILED
+        _log.info("stopped")
+        return EXIT_OK
+
+    async def _start(self, stack: AsyncExitStack) -> tuple[Broker, Connections, Listener, LocalStore]:
+        config = self._config
+        loop = asyncio.get_running_loop()
+        directory = Directory(config.data_dir)
+        stack.callback(directory.close)
+        connections = Connections(config)
+        try:
+            listener = Listener.bind(loop, config.host, config.port, connections.new, connections.is_full)
+        except OSError as error:
+            raise StartupError(_cannot_listen(config, error)) from error
+        stack.callback(listener.close)
+        meta = SqliteMeta(config.data_dir, config, SYSTEM_CLOCK)
+        stack.push_async_callback(meta.close)
+        try:
+            store = LocalStore.open(
+                directory,
+                [spec for topic in await meta.topics() for spec in specs_of(topic)],
+                config,
+                SYSTEM_CLOCK,
+                self._on_failure,
+            )
+        except (OSError, SyncFailed) as error:
+            raise StartupError(f"{config.data_dir} cannot be recovered: {error}") from error
+        stack.push_async_callback(store.close)
+        report_recovery(store.report)
+        broker = await Broker.start(meta, store, config, SYSTEM_CLOCK)
+        connections.broker = broker
+        return broker, connections, listener, store
+
+    def _on_failure(self, error: BaseException) -> None:
+        _log.critical(
+            "the disk failed, stopping: nothing is acknowledged any more; check the disk, then start again",
+            extra={"reason": str(error)},
+            exc_info=None if isinstance(error, SyncFailed | OSError) else error,
+        )
+        self._failure = error
+        self._stopping.set()
+
+    async def _maintain(self, store: LocalStore) -> None:
+        while True:
+            await asyncio.sleep(_MAINTENANCE_INTERVAL_S)
+            await store.maintain()
+
+
+class _signals:  # noqa: N801
+    """Call `stop` on SIGINT and SIGTERM while the block runs; a second signal ends the process at once."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._first)
+
+    def _first(self) -> None:
+        self.__exit__()
+        self._stop()
+
+    def __exit__(self, *_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.remove_signal_handler(number)
+
+
+def _raise_descriptor_limit() -> None:
+    """As many descriptors as the system lets us have: each connection and each log needs one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _cannot_listen(config: Config, error: OSError) -> str:
+    return (
+        f"cannot listen on {config.host}:{config.port}: {error.strerror or error};"
+        " stop what listens there or choose another --port or --host"
+    )

@@ -28,13 +28,15 @@ class Progress:
 class Result:
     """One load's figures.
 
-    `message_count` and `latency` cover the measured `seconds` only, `errors` and `unanswered` the whole run.
+    `message_count` and `latency` cover the measured `seconds` only; `message_count_total`, `errors` and `unanswered`
+    the whole run with its warm-up and its last answers.
     `cpu_s` is the CPU time that the generator spent in the measured seconds for all loads of its processes, and
     `processes` how many those were. `per_second` has the messages of each measured second.
     """
 
     name: str
     message_count: int
+    message_count_total: int
     message_size: int
     seconds: float
     latency: Histogram
@@ -92,6 +94,7 @@ def merge(parts: Sequence[Result]) -> Result:
     return Result(
         name=parts[0].name,
         message_count=sum(part.message_count for part in parts),
+        message_count_total=sum(part.message_count_total for part in parts),
         message_size=parts[0].message_size,
         seconds=max(part.seconds for part in parts),
         latency=latency,

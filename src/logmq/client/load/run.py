@@ -197,6 +197,7 @@ class Runner:
         return Result(
             name=team.load.name,
             message_count=counts[-1] - counts[0],
+            message_count_total=team.message_count,
             message_size=team.load.wire.message_size,
             seconds=seconds,
             latency=latency,

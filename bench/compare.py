@@ -25,7 +25,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--duration", type=float, default=3.0, metavar="SECONDS")
+    parser.add_argument("--duration", type=float, default=4.0, metavar="SECONDS")
     parser.add_argument("--warmup", type=float, default=1.0, metavar="SECONDS")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--scenarios", nargs="+", choices=[each.name for each in SCENARIOS])

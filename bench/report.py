@@ -120,12 +120,12 @@ def document(
         [
             f"# LogMQ beside its peers, {machine['date'][:10]}, commit {machine['commit']}",
             "",
-            f"Messages of {SIZE} bytes, on disk before each acknowledgement (a sync each time, or one for a group).",
-            f"Medians of {settings.rounds} rounds of {settings.duration_s:g} s after {settings.warmup_s:g} s of warm-up;"
-            " within a round the brokers take turns, each fresh on an empty directory.",
-            "Pipelined clients have 4,096 unanswered requests in all connections together"
-            if DEPTH == 4096
-            else f"Pipelined: {DEPTH} requests",
+            f"Messages of {SIZE} bytes, on disk before each acknowledgement (one sync for each, or for a group).",
+            f"Medians of {settings.rounds} rounds of {settings.duration_s:g} s,"
+            f" each after {settings.warmup_s:g} s of warm-up;"
+            " in a round the brokers take turns, each fresh on an empty directory.",
+            f"Unanswered requests of a pipelining connection: {DEPTH} of one, {DEPTH // 4} each of eight.",
+            f"Read is a log of {LOG_MESSAGES:,} messages that was written just before (so mostly from memory).",
             "",
             *table(comparison, scenarios),
             "",

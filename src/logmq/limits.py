@@ -8,8 +8,7 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 TOPIC_NAME_SIZE_MAX = 249
-"""Kafka's limit; with `@<partition>+<20 digits>.index` behind it a name still fits the 255 bytes of a file name... \
-for partition numbers below 10,000 only on file systems with 255-byte names, hence PARTITION_COUNT_MAX."""
+"""Kafka's limit. With `.index` behind it a name just fits the 255 bytes of a file name; `names.py` shortens the rest."""
 
 GROUP_NAME_SIZE_MAX = 249
 """Group names are kept in memory for as long as their offsets are."""

@@ -18,7 +18,7 @@ class TopicPartition(NamedTuple):
     """One partition of a topic, written `topic/index` for people."""
 
     topic: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.index}"

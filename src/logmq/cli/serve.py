@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,14 @@ from typing import Any
 import typer
 
 from logmq.config import SETTINGS, Config, Setting, load_config
-from logmq.errors import LogMQError
 
 
 def serve(config: Path | None = None, **flags: Any) -> None:
-    """Run the broker in the foreground; Ctrl-C or SIGTERM stops it cleanly."""
-    try:
-        settings = load_config(flags, os.environ, config)
-        sys.exit(_run(settings))
-    except LogMQError as error:
-        print(f"logmq serve: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
+    """Run the broker in the foreground; Ctrl-C or SIGTERM stops it cleanly.
+
+    Raises: StartupError, typer.Exit with the exit code.
+    """
+    raise typer.Exit(_run(load_config(flags, os.environ, config)))
 
 
 def _run(config: Config) -> int:

@@ -1,22 +1,25 @@
-"""`logmq verify`: check everything at rest. Exit code: 0 all is well, 1 damage found or the directory cannot be read."""
+"""`logmq verify`: check everything at rest. Exit code: 0 all is well, 1 damage found or not a data directory."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from logmq.broker.topics import specs_of
+from logmq.cli.exits import ExitCode
+from logmq.cli.options import Format
 from logmq.cli.output import OutputFormat
 from logmq.clock import SYSTEM_CLOCK
 from logmq.config import Config
-from logmq.errors import LogMQError, UnreadableDirectory
+from logmq.errors import UnreadableDirectory
 from logmq.storage.engine import LogSpec
 from logmq.storage.local.files import Directory
 from logmq.storage.local.meta import SqliteMeta
@@ -29,23 +32,16 @@ def verify(
     data_dir: Annotated[
         Path, typer.Option(envvar="LOGMQ_DATA_DIR", help="The data directory; no broker may run on it.")
     ] = Path("data"),
-    format: Annotated[OutputFormat, typer.Option(help="Form of the findings.")] = OutputFormat.TEXT,
+    output: Format = OutputFormat.TEXT,
 ) -> None:
     """Check every byte of a stopped broker's directory against its checksums; changes nothing."""
-    try:
-        findings, checked = _verify(data_dir)
-    except (LogMQError, OSError) as error:
-        print(f"logmq verify: {error}", file=sys.stderr)
-        sys.exit(1)
+    findings, checked = _verify(data_dir)
     for finding in findings:
-        if format is OutputFormat.JSON:
-            fields = {name: getattr(finding, name) for name in ("file", "problem", "first_offset", "next_offset")}
-            print(json.dumps(fields))
-        else:
-            print(finding)
+        typer.echo(json.dumps(asdict(finding)) if output is OutputFormat.JSON else str(finding))
     verdict = "all is well" if not findings else f"{len(findings)} findings"
-    print(f"{checked:,} bytes of records checked: {verdict}", file=sys.stderr)
-    sys.exit(1 if findings else 0)
+    typer.echo(f"{checked:,} bytes of records checked: {verdict}", err=True)
+    if findings:
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 def _verify(data_dir: Path) -> tuple[list[Finding], int]:
@@ -77,7 +73,7 @@ async def _specs(data_dir: Path) -> list[LogSpec]:
 
 
 @contextmanager
-def _progress() -> Iterator[object]:
+def _progress() -> Iterator[Callable[[Progress], None]]:
     if not sys.stderr.isatty():
         yield lambda step: None
         return

@@ -1,4 +1,4 @@
-"""What the broker says of itself when it starts: where data lies, what an acknowledgement means, what recovery found."""
+"""What the broker says when it starts: where data lies, what an acknowledgement means, what recovery found."""
 
 from __future__ import annotations
 

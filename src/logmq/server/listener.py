@@ -18,47 +18,33 @@ _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errn
 _REFUSAL = b"ERR TOO_MANY_CONNECTIONS the broker has all the connections it takes (connections_max); try again later\n"
 
 
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that clients can already connect to; they wait until it is accepted from. Raises: OSError."""
+    family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+        0
+    ]
+    listening = socket.socket(family, kind, number)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
 class Listener:
     """One listening socket."""
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        listening: socket.socket,
-        make_protocol: Callable[[], asyncio.Protocol],
-        is_full: Callable[[], bool],
-    ) -> None:
-        """`is_full` says whether there are as many connections as there may be."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
         self._loop = loop
         self._socket = listening
-        self._make_protocol = make_protocol
-        self._is_full = is_full
+        self._make_protocol: Callable[[], asyncio.Protocol] = asyncio.Protocol
+        self._is_full: Callable[[], bool] = bool
         self._connecting: set[asyncio.Task[None]] = set()
         self._resume: asyncio.TimerHandle | None = None
-
-    @classmethod
-    def bind(
-        cls,
-        loop: asyncio.AbstractEventLoop,
-        host: str,
-        port: int,
-        make_protocol: Callable[[], asyncio.Protocol],
-        is_full: Callable[[], bool],
-    ) -> Listener:
-        """Bind to an address; nobody is accepted before `start`. Raises: OSError."""
-        family, kind, number, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.socket(family, kind, number)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-            listening.listen(_BACKLOG)
-            listening.setblocking(False)
-        except OSError:
-            listening.close()
-            raise
-        return cls(loop, listening, make_protocol, is_full)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -66,12 +52,19 @@ class Listener:
         host, port = self._socket.getsockname()[:2]
         return host, port
 
-    def start(self) -> None:
-        """Begin to accept."""
+    def start(self, make_protocol: Callable[[], asyncio.Protocol], is_full: Callable[[], bool]) -> None:
+        """Begin to accept; `is_full` says whether there are as many connections as there may be."""
+        self._make_protocol = make_protocol
+        self._is_full = is_full
+        self._listen()
+
+    def _listen(self) -> None:
         self._loop.add_reader(self._socket.fileno(), self._accept)
 
     def close(self) -> None:
         """Accept nobody any more. Connections that are open stay open."""
+        if self._socket.fileno() < 0:
+            return
         if self._resume is not None:
             self._resume.cancel()
         self._loop.remove_reader(self._socket.fileno())
@@ -94,7 +87,7 @@ class Listener:
         """The waiting connection would make the socket readable again at once: look away for a moment."""
         _log.error("cannot accept connections for a moment", extra={"reason": error.strerror})
         self._loop.remove_reader(self._socket.fileno())
-        self._resume = self._loop.call_later(_PAUSE_S, self.start)
+        self._resume = self._loop.call_later(_PAUSE_S, self._listen)
 
     def _admit(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)

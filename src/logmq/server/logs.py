@@ -1,7 +1,7 @@
 """Log lines with fields: text for people at a terminal, one JSON object a line for everything else.
 
     2026-11-24 09:30:01.123 INFO  logmq.server  listening  host=127.0.0.1 port=8080
-    {"time": "2026-11-24T09:30:01.123Z", "level": "info", "logger": "logmq.server", "message": "listening", "port": 8080}
+    {"time": "2026-11-24T09:30:01.123Z", "level": "info", "logger": "logmq.server", "message": "listening", ...}
 
 Fields are given with `extra=`, as the standard library has it: `log.info("listening", extra={"port": 8080})`.
 """

@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
-from logmq import __version__
 from logmq.broker.broker import Broker
 from logmq.broker.topics import specs_of
 from logmq.clock import SYSTEM_CLOCK
@@ -27,9 +26,9 @@ from logmq.config import Config
 from logmq.errors import StartupError
 from logmq.server.banner import banner_lines, report_recovery
 from logmq.server.connections import Connections
-from logmq.server.listener import Listener
+from logmq.server.listener import Listener, bind
 from logmq.storage.local.files import Directory, SyncFailed
-from logmq.storage.local.meta import SqliteMeta
+from logmq.storage.local.meta import SqliteMeta, finish_drops
 from logmq.storage.local.store import LocalStore
 
 _log = logging.getLogger("logmq.server")
@@ -60,53 +59,47 @@ class Server:
         _raise_descriptor_limit()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         async with AsyncExitStack() as stack:
-            broker, connections, listener, store = await self._start(stack)
+            listener, store, connections = await self._start(stack)
             for line in banner_lines(self._config, listener.address, store.report, time.perf_counter() - began):
                 print(line, file=sys.stderr, flush=True)  # noqa: T201
             # What was made until now stays until the end: the collector need not look at it again.
             gc.collect()
             gc.freeze()
-            listener.start()
             maintenance = asyncio.create_task(self._maintain(store))
             with _signals(self._stopping.set):
+                listener.start(connections.new, connections.is_full)
                 await self._stopping.wait()
             _log.info("stopping", extra={"connections": len(connections)})
-            maintenance.cancel()
             listener.close()
+            maintenance.cancel()
             await connections.drain(self._config.drain_timeout_ms / 1000)
         if self._failure is not None:
             return EXIT_SYNC_FAILED
         _log.info("stopped")
         return EXIT_OK
 
-    async def _start(self, stack: AsyncExitStack) -> tuple[Broker, Connections, Listener, LocalStore]:
+    async def _start(self, stack: AsyncExitStack) -> tuple[Listener, LocalStore, Connections]:
+        """Everything but listening; what `stack` holds is released in the opposite order."""
         config = self._config
-        loop = asyncio.get_running_loop()
         directory = Directory(config.data_dir)
         stack.callback(directory.close)
-        connections = Connections(config)
         try:
-            listener = Listener.bind(loop, config.host, config.port, connections.new, connections.is_full)
+            listener = Listener(asyncio.get_running_loop(), bind(config.host, config.port))
         except OSError as error:
             raise StartupError(_cannot_listen(config, error)) from error
         stack.callback(listener.close)
         meta = SqliteMeta(config.data_dir, config, SYSTEM_CLOCK)
         stack.push_async_callback(meta.close)
+        specs = [spec for topic in await meta.topics() for spec in specs_of(topic)]
         try:
-            store = LocalStore.open(
-                directory,
-                [spec for topic in await meta.topics() for spec in specs_of(topic)],
-                config,
-                SYSTEM_CLOCK,
-                self._on_failure,
-            )
+            store = LocalStore.open(directory, specs, config, SYSTEM_CLOCK, self._on_failure)
         except (OSError, SyncFailed) as error:
             raise StartupError(f"{config.data_dir} cannot be recovered: {error}") from error
         stack.push_async_callback(store.close)
         report_recovery(store.report)
+        await finish_drops(meta, directory)
         broker = await Broker.start(meta, store, config, SYSTEM_CLOCK)
-        connections.broker = broker
-        return broker, connections, listener, store
+        return listener, store, Connections(broker, config, SYSTEM_CLOCK)
 
     def _on_failure(self, error: BaseException) -> None:
         _log.critical(

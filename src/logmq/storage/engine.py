@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from logmq.errors import LogMQError
 from logmq.model import Bounds, Format, Topic, TopicPartition, TopicSettings
@@ -34,8 +34,7 @@ class Append:
     offset_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """Where an append went: its records have the offsets `[first_offset, next_offset)`."""
 
     first_offset: int

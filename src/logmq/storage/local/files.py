@@ -138,10 +138,15 @@ class DiskFile:
 
     def write_at(self, position: int, buffers: Sequence[bytes]) -> None:
         """Write all buffers, going on after short writes."""
-        if len(buffers) > _IOV_MAX:
-            buffers = (b"".join(buffers),)
-        size = sum(map(len, buffers))
-        written = os.pwritev(self._fd, buffers, position)
+        if len(buffers) == 1:
+            size = len(buffers[0])
+            written = os.pwrite(self._fd, buffers[0], position)
+        elif len(buffers) <= _IOV_MAX:
+            size = sum(map(len, buffers))
+            written = os.pwritev(self._fd, buffers, position)
+        else:
+            self.write_at(position, (b"".join(buffers),))
+            return
         if written != size:
             self._write_rest(position, b"".join(buffers), written)
 

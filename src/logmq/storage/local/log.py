@@ -86,12 +86,14 @@ class Log:
         Durability: none before the journal (or the file itself) is synced. Visible to readers after `publish`.
         Raises: OSError, after which nothing has changed.
         """
-        size = sum([len(append.data) for append in appends])
+        size = sum([len(append.data) for append in appends]) if len(appends) > 1 else len(appends[0].data)
         if self.tail.position and self.tail.position + size > self.spec.settings.segment_size_bytes:
             self.roll(timestamp_ms)
         tail = self.tail
         segment = self.segments[-1]
-        before, entry_count = tail.end(), len(tail.index)
+        before, entry_count = self.committed, len(tail.index)
+        if before.position != tail.position or before.base_offset != segment.base_offset:
+            before = tail.end()
         file = self.dirty.get(segment) or segment.file
         buffers = []
         for append in appends:

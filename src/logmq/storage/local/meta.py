@@ -18,7 +18,9 @@ from logmq.clock import Clock
 from logmq.config import Config, topic_settings
 from logmq.errors import DiskFull, TopicExists, UnknownTopic, UnreadableDirectory
 from logmq.model import Format, Topic
-from logmq.storage.local.names import META
+from logmq.storage.engine import Meta
+from logmq.storage.local.files import Files
+from logmq.storage.local.names import META, parse_segment, stored_partition
 
 T = TypeVar("T")
 
@@ -171,3 +173,21 @@ class SqliteMeta:
         """Release the database."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
         self._thread.shutdown()
+
+
+async def finish_drops(meta: Meta, files: Files) -> None:
+    """Carry out drops that a crash cut off: remove the files of topics that are marked as being dropped.
+
+    Durability: they are gone for good when it returns. Raises: DiskFull, OSError, SyncFailed.
+    """
+    dropping = await meta.dropping()
+    if not dropping:
+        return
+    stored = {stored_partition(partition) for topic in dropping for partition in topic.partitions()}
+    for name in files.sizes():
+        parsed = parse_segment(name)
+        if parsed is not None and parsed.stored in stored:
+            files.unlink(name)
+    files.sync_names()
+    for topic in dropping:
+        await meta.finish_drop(topic.name)

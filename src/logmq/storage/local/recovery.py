@@ -31,7 +31,7 @@ from logmq.storage.local.files import Files
 from logmq.storage.local.index import Entry, Index, IndexDamaged
 from logmq.storage.local.journal import Journal, JournalFile, Kind, Part, create_journal_file
 from logmq.storage.local.log import Log, LogState, create_segment
-from logmq.storage.local.names import SegmentName, index_name, log_name, parse_segment
+from logmq.storage.local.names import SegmentName, index_name, log_name, parse_segment, stored_partition
 from logmq.storage.local.opened import OpenFiles
 from logmq.storage.local.repair import repair_index, skip_damaged
 from logmq.storage.local.segment import Segment
@@ -133,15 +133,16 @@ class _Recovery:
     # -- opening ---------------------------------------------------------------------------------------------------
 
     def _list_segments(self) -> None:
-        known = {spec.partition for spec in self._specs}
+        known = {stored_partition(spec.partition): spec.partition for spec in self._specs}
         for name in sorted(self._sizes):
             parsed = parse_segment(name)
             if parsed is None:
                 continue
-            if parsed.partition not in known:
+            partition = known.get(parsed.stored)
+            if partition is None:
                 self._report.unknown_files.append(name)
             elif parsed.kind == "log":
-                self._names.setdefault(parsed.partition, []).append(parsed)
+                self._names.setdefault(partition, []).append(parsed)
 
     def _open_log(self, spec: LogSpec, state: LogCheckpoint | None) -> Log:
         """The log as the checkpoint left it, or empty, or (without a checkpoint) as its indexes have it."""
@@ -189,13 +190,11 @@ class _Recovery:
         """Begin the last segment's tail at the checkpointed end, which is its index's last boundary."""
         segment = log.segments[-1]
         index = segment.index
-        try:
-            while len(index) and index[len(index) - 1].position > end.position:
-                index.cut(len(index) - 1)  # written by a checkpoint that a crash cut off; the journal has it again
-        except IndexDamaged:
-            pass
         last = _last_entry(segment)
-        if end.position and (last is None or (last.offset, last.position) != (end.offset, end.position)):
+        while len(index) and (last is None or last.position > end.position):
+            index.cut(len(index) - 1)  # mostly written by a checkpoint that a crash cut off; the journal has it again
+            last = _last_entry(segment)
+        if end.position and (last is None or last.position != end.position):
             self._repair(log, segment, end)
         if self._sizes.get(segment.name, 0) < end.position:
             self._report.damaged.append(DamagedRange(log.spec.partition, segment.base_offset, end.offset))

@@ -20,7 +20,7 @@ from logmq.storage.local.checkpoint import LogCheckpoint
 from logmq.storage.local.files import Files
 from logmq.storage.local.index import Entry, Index, encode_header
 from logmq.storage.local.journal import Kind, Part
-from logmq.storage.local.names import log_name, parse_segment
+from logmq.storage.local.names import log_name, parse_segment, stored_partition
 from logmq.storage.local.opened import OpenFiles
 from logmq.storage.local.segment import Segment
 
@@ -85,7 +85,7 @@ class _Verification:
         bases = sorted(
             name.base_offset
             for name in map(parse_segment, self._sizes)
-            if name is not None and name.partition == spec.partition and name.kind == "log"
+            if name is not None and name.stored == stored_partition(spec.partition) and name.kind == "log"
         )
         for base_offset in bases:
             last = state is not None and base_offset == state.base_offset

@@ -1,0 +1,62 @@
+"""All connections of the broker: how many there are, and how they end when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+
+from logmq.broker.broker import Broker
+from logmq.clock import Clock
+from logmq.config import Config
+from logmq.protocols.detect import Detector, Wire
+from logmq.protocols.text.connection import ConnectionLimits, TextConnection
+
+
+class Connections:
+    """Makes a protocol for each accepted connection and knows those that are open."""
+
+    def __init__(self, broker: Broker, config: Config, clock: Clock) -> None:
+        self._broker = broker
+        self._clock = clock
+        self._connections_max = config.connections_max
+        self._limits = ConnectionLimits.of(config)
+        self._detect_timeout_s = config.detect_timeout_ms / 1000
+        self._loop = asyncio.get_running_loop()
+        self._undecided: set[Detector] = set()
+        self._text: set[TextConnection] = set()
+
+    def __len__(self) -> int:
+        return len(self._undecided) + len(self._text)
+
+    def is_full(self) -> bool:
+        """Whether there are as many connections as there may be."""
+        return len(self) >= self._connections_max
+
+    def new(self) -> asyncio.Protocol:
+        """A protocol for a connection that was just accepted."""
+        detector = Detector(
+            {Wire.TEXT: self._new_text},
+            loop=self._loop,
+            timeout_s=self._detect_timeout_s,
+            on_end=self._undecided.discard,
+        )
+        self._undecided.add(detector)
+        return detector
+
+    def _new_text(self) -> TextConnection:
+        connection = TextConnection(
+            self._broker, self._limits, loop=self._loop, clock=self._clock, on_lost=self._text.discard
+        )
+        self._text.add(connection)
+        return connection
+
+    async def drain(self, timeout_s: float) -> None:
+        """Let every connection finish what it has begun; those that take longer than `timeout_s` are dropped."""
+        for detector in list(self._undecided):
+            detector.close()
+        draining = [asyncio.ensure_future(connection.drain()) for connection in self._text]
+        if draining:
+            await asyncio.wait(draining, timeout=timeout_s)
+        for connection in list(self._text):
+            connection.abort()
+        for task in draining:
+            task.cancel()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bench.report import median_rate
+from bench.report import OWN, median_rate
 from bench.rounds import Comparison
 from bench.scenarios import Scenario
+from logmq.client.load.result import Result
 
 _COLORS = {"LogMQ": "#1f5fa8", "Redis Streams": "#c0392b", "NATS JetStream": "#2e8b57", "bare loop": "#888888"}
 
@@ -31,16 +32,23 @@ def draw(comparison: Comparison, scenarios: Sequence[Scenario], caption: str, pa
             named.add(broker)
             error = [[middle - min(rates)], [max(rates) - middle]]
             axes.barh(position, middle, 0.86, color=_COLORS.get(broker), label=label, xerr=error, ecolor="#333333")
-            axes.text(max(rates) * 1.08, position, f"{middle:,.0f}", va="center", fontsize=8)
+            axes.text(max(rates) * 1.08, position, f"{middle:,.0f}{_ratio(brokers, broker)}", va="center", fontsize=8)
             position += 1
         position += 0.7
     axes.set_yticks(ticks, [scenario.title for scenario in shown], fontsize=9)
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.set_xlim(left=1000)
-    axes.margins(x=0.12)
+    axes.set_xlim(1000, 4 * axes.get_xlim()[1])
     axes.set_xlabel("messages a second (logarithmic), 100 bytes each, on disk before each acknowledgement")
-    axes.set_title(caption, fontsize=9)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.set_title(caption, fontsize=9, loc="left")
+    figure.legend(fontsize=8, loc="outside lower center", ncols=max(len(named), 1))
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
+
+
+def _ratio(brokers: Mapping[str, Sequence[Result]], broker: str) -> str:
+    """How LogMQ's rate compares with this one's."""
+    rate = median_rate(brokers[broker])
+    if broker == OWN or OWN not in brokers or not rate:
+        return ""
+    return f"   (LogMQ: {median_rate(brokers[OWN]) / rate:.2g}x)"

@@ -100,7 +100,9 @@ def table(comparison: Comparison, scenarios: Sequence[Scenario]) -> list[str]:
 def _row(comparison: Comparison, scenario: Scenario, broker: str, results: Sequence[Result]) -> str:
     own = comparison.results[scenario.name].get(OWN)
     rates = [result.rate for result in results]
-    ratio = "" if own is None or broker == OWN else f"{median_rate(own) / median_rate(results):.2f}x"
+    ratio = ""
+    if own is not None and broker != OWN and median_rate(results):
+        ratio = f"{median_rate(own) / median_rate(results):.2f}x"
     latencies = [median_latency_ms(results, percent) for percent in (50, 99, 99.9)]
     shown = [f"{latency:.3f}" if latency is not None else "-" for latency in latencies]
     goal = ""

@@ -24,12 +24,18 @@ class Exchange(Protocol):
 
     opening: bytes
     """Sent once, before anything is measured."""
-    message_count: int
-    """Messages stored or received without an error so far."""
-    errors: Counter[str]
-    """What the server refused, by its words."""
     sent_range_ns: tuple[int, int] | None
     """For a stream of stamped messages: when the first and the last one of the latest `receive` were sent."""
+
+    @property
+    def message_count(self) -> int:
+        """Messages stored or received without an error so far."""
+        ...
+
+    @property
+    def errors(self) -> Counter[str]:
+        """What the server refused so far, by its words."""
+        ...
 
     def opened(self, data: bytes) -> bool:
         """Whether `data`, all that came so far, answers `opening`. Raises: WrongServer."""

@@ -54,6 +54,10 @@ class PowerCut(BaseException):
     """The machine is off. No `Exception`, so that no error handling of the code under test can live through it."""
 
 
+class Killed(PowerCut):
+    """The process is gone, the machine goes on."""
+
+
 class SimulatedFile:
     """An open file of a simulated disk."""
 
@@ -176,7 +180,9 @@ class SimulatedDisk:
         self._cache_rng = Random(rng.getrandbits(64))
         self._faults: list[Fault] = []
         self._cut_in = 0
+        self._end: type[PowerCut] = PowerCut  # what comes when `_cut_in` has run out
         self._off = False
+        self._killed = False
 
     # -- the directory: `Files` ----------------------------------------------------------------------------------
 
@@ -263,6 +269,12 @@ class SimulatedDisk:
         assert count >= 1, "the next change is the first one"
         with self.lock:
             self._cut_in = count
+            self._end = PowerCut
+
+    def kill_after(self, count: int) -> None:
+        """End the process at the `count`th change from now on, as `cut_after` does; `kill` has what it left."""
+        self.cut_after(count)
+        self._end = Killed
 
     def crash(self) -> SimulatedDisk:
         """Cut the power, if it is not off yet; returns a disk that may be found afterwards.
@@ -277,8 +289,9 @@ class SimulatedDisk:
     def kill(self) -> SimulatedDisk:
         """End the process and leave the machine on: returns the disk for the next one, with nothing lost or synced."""
         with self.lock:
-            self.check_power()
-            self._off = True
+            if not self._killed:
+                self.check_power()
+            self._off = self._killed = True
             self._note("--- process killed")
             return self._succeeded_by(self._names)
 
@@ -348,11 +361,12 @@ class SimulatedDisk:
         if self._cut_in:
             return None
         self._off = True
+        self._killed = self._end is Killed
         if self.rng.random() < 0.5:
             self._note("cut before it")
-            raise PowerCut("the power went off before this operation")
+            raise self._end("all was over before this operation")
         self._note("cut within it")
-        return PowerCut("the power went off during this operation")
+        return self._end("all was over during this operation")
 
     def _fault(self, operation: OperationName, names: Sequence[str]) -> OSError | None:
         # Every fault must count the call, also those behind the one that strikes.

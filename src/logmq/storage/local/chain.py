@@ -92,6 +92,21 @@ def _next_record(data: bytes, position: int, salt: int) -> Record | None:
     return decode_record(data, position, salt) or find_record(data, position, salt)
 
 
+def disown(journal_files: list[JournalFile], last_commit: int) -> None:
+    """Wipe the headers of files that were begun behind the last commit that counts.
+
+    None of their records counts, and the next file will begin at the same commit: were both left, a later recovery
+    could not tell which of them goes on. Durability: they are gone for good when it returns.
+
+    Raises: SyncFailed, OSError.
+    """
+    for journal_file in journal_files:
+        header = decode_header(journal_file.file.read_at(0, HEADER_SIZE))
+        if header is not None and header.first_commit > last_commit:
+            journal_file.file.write_at(0, [bytes(HEADER_SIZE)])
+            journal_file.file.sync()
+
+
 def open_journal_files(files: Files) -> list[JournalFile]:
     """The journal files of the directory, by number. Raises: OSError."""
     numbers = sorted(number for number in map(parse_journal, files.sizes()) if number is not None)

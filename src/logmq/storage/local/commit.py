@@ -166,8 +166,13 @@ class Commits:
             one.log.undo(one)
 
     def trim(self, log: Log, offset: int) -> None:
-        """Enter into the journal that a log begins later now. Durability: none before `sync`. Raises: OSError."""
+        """Enter into the journal that a log begins later now. Durability: none before `sync`.
+
+        Everything before is durable: once a trim is found in the journal, recovery need not look at what it covers,
+        whose files may be deleted. Raises: OSError, SyncFailed.
+        """
         self._make_room(1, 0)
+        self.sync()
         part = Part(log.spec.log_id, 0, 0, offset, 0, 0, 0, Kind.TRIM)
         self.journal.append(self._clock.now_ms(), [part], [])
 

@@ -198,14 +198,15 @@ class Journal:
 
     def begin(self) -> None:
         """Go on in the first free file. Allowed only when a durable checkpoint covers all commits. Raises: OSError."""
-        self._begin(self.free.pop(0))
+        self._begin(self.free[0])
+        self.free.pop(0)
 
     def _begin(self, file: JournalFile) -> None:
-        self._active = file
-        self._salt = int.from_bytes(os.urandom(8), "little")
+        salt = int.from_bytes(os.urandom(8), "little")
         # The header becomes durable with the first record's sync; without either the file counts for nothing.
-        file.file.write_at(0, [encode_header(FileHeader(self._salt, self.commit + 1))])
-        self._position = HEADER_SIZE
+        # It comes first: should it fail, no record may follow in this file.
+        file.file.write_at(0, [encode_header(FileHeader(salt, self.commit + 1))])
+        self._active, self._salt, self._position = file, salt, HEADER_SIZE
 
     def has_room(self, part_count: int, data_size: int) -> bool:
         """Whether a record of this size fits into the file in use."""
@@ -238,13 +239,16 @@ class Journal:
         if not self.free:
             return False
         self.sync()
-        self.retired.append(self._active)
-        self._begin(self.free.pop(0))
+        full = self._active
+        self._begin(self.free[0])
+        self.free.pop(0)
+        self.retired.append(full)
         return True
 
     def restart(self) -> None:
         """Begin the file in use anew. Allowed only when a checkpoint covers all commits. Raises: OSError."""
         assert not self.retired
+        self._position = self._active.size  # full, until there is a whole new header
         self._begin(self._active)
 
     def release(self, checkpoint_commit: int) -> None:

@@ -24,7 +24,7 @@ from logmq.limits import JOURNAL_FIRST_FILE_SIZE, OPEN_FILES_MAX
 from logmq.model import Format, TopicPartition
 from logmq.storage.engine import LogSpec
 from logmq.storage.local import checkpoint
-from logmq.storage.local.chain import Chain, ChainedRecord, open_journal_files, read_chain
+from logmq.storage.local.chain import Chain, ChainedRecord, disown, open_journal_files, read_chain
 from logmq.storage.local.checkpoint import LogCheckpoint
 from logmq.storage.local.checkpointer import Checkpointer
 from logmq.storage.local.files import Files
@@ -102,23 +102,27 @@ class _Recovery:
         start = checkpoint.read(self._files)
         self._report.checkpoint_damaged = start is None
         start = start or checkpoint.EMPTY
-        self._list_segments()
-        for spec in self._specs:
-            log = self._open_log(spec, start.logs.get(spec.log_id))
-            self._by_id[spec.log_id] = self._logs[spec.partition] = log
         journal_files = open_journal_files(self._files)
         chain = read_chain(journal_files, None if self._report.checkpoint_damaged else start.commit)
+        self._list_segments()
+        trims = _trims(chain)
+        for spec in self._specs:
+            log = self._open_log(spec, start.logs.get(spec.log_id), trims.get(spec.log_id, 0))
+            self._by_id[spec.log_id] = self._logs[spec.partition] = log
         last_commit = self._replay(chain)
         for log in self._logs.values():
             self._delete_unused(log)
             self._cut(log)
             log.publish()
         self._files.sync_names()
-        journal = Journal(self._whole(journal_files), last_commit)
+        journal = Journal([], last_commit)
         checkpointer = Checkpointer(self._files, self._logs, journal, self._clock, self._executor)
         if not self._report.clean or start is checkpoint.EMPTY:
             checkpointer.run()
-        journal.begin()  # only now: it overwrites what recovery would have to read again
+        # Only now may journal files be touched: until here recovery would have had to read them again.
+        disown(journal_files, last_commit)
+        journal.free += self._whole(journal_files)
+        journal.begin()
         return Recovered(self._logs, self._opened, journal, checkpointer, self._report)
 
     def _whole(self, journal_files: list[JournalFile]) -> list[JournalFile]:
@@ -144,13 +148,20 @@ class _Recovery:
             elif parsed.kind == "log":
                 self._names.setdefault(partition, []).append(parsed)
 
-    def _open_log(self, spec: LogSpec, state: LogCheckpoint | None) -> Log:
-        """The log as the checkpoint left it, or empty, or (without a checkpoint) as its indexes have it."""
+    def _open_log(self, spec: LogSpec, state: LogCheckpoint | None, trimmed: int) -> Log:
+        """The log as the checkpoint left it, or empty, or (without a checkpoint) as its indexes have it.
+
+        If the journal has it begin at `trimmed`, in a later segment: as it was when that segment was begun. Those
+        before it may have been deleted already, and their part of the journal means nothing any more.
+        """
         bases = sorted(name.base_offset for name in self._names.get(spec.partition, ()))
         if state is None:
-            state = LogCheckpoint(bases[0] if bases else 0, 0, 0, 0, 0)
+            state = LogCheckpoint(0, 0, 0, 0, 0)
             if self._report.checkpoint_damaged and bases:
                 state = self._state_by_index(spec, bases)
+        reached = max([base for base in bases if base <= trimmed], default=0)
+        if reached > state.base_offset:
+            state = LogCheckpoint(trimmed, reached, reached, 0, state.last_append_ms)
         if state.base_offset not in bases:
             create_segment(self._files, self._opened, spec, state.base_offset)
             bases = sorted([*bases, state.base_offset])
@@ -229,7 +240,9 @@ class _Recovery:
     def _content(self, part: Part, inline: bytes) -> bytes | None:
         """The bytes of a part, from the journal or from the log, wherever they are true; None if nowhere."""
         log = self._by_id.get(part.log_id)
-        if log is None or part.kind is Kind.TRIM or (part.kind is Kind.INLINE and crc32c(inline) == part.crc):
+        if log is None or part.kind is Kind.TRIM or part.base_offset < log.segments[0].base_offset:
+            return inline
+        if part.kind is Kind.INLINE and crc32c(inline) == part.crc:
             return inline
         name = log_name(log.spec.partition, part.base_offset)
         try:
@@ -248,6 +261,9 @@ class _Recovery:
         if part.kind is Kind.TRIM:
             log.log_start_offset = max(log.log_start_offset, part.first_offset)
             return
+        if part.base_offset < log.segments[0].base_offset:
+            log.last_append_ms = timestamp_ms
+            return  # trimmed since
         if part.base_offset > log.tail.index.base_offset:
             self._roll(log, part, timestamp_ms)
         if part.first_offset + part.offset_count <= log.tail.offset:
@@ -315,6 +331,16 @@ class _Recovery:
         else:
             segment.file.truncate(log.tail.position)
             self._report.cut_bytes[segment.name] = surplus
+
+
+def _trims(chain: Chain) -> dict[int, int]:
+    """Where logs begin by the trims in the chain, by log id. All of them count: everything before a trim is durable."""
+    trims: dict[int, int] = {}
+    for chained in chain.records:
+        for part in chained.record.parts:
+            if part.kind is Kind.TRIM:
+                trims[part.log_id] = max(part.first_offset, trims.get(part.log_id, 0))
+    return trims
 
 
 def _inline(chained: ChainedRecord) -> Iterable[tuple[Part, bytes]]:

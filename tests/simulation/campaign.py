@@ -1,0 +1,91 @@
+"""The crash campaign: lives and deaths of one data directory, one after the other, all drawn from a seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.simulation.audit import audit
+from tests.simulation.disk import PowerCut, SimulatedDisk
+from tests.simulation.ledger import Ledger
+from tests.simulation.seeds import told
+from tests.simulation.session import Session, SyncMode
+from tests.simulation.small_limits import SmallLimits
+from tests.simulation.workload import Workload
+
+ROUNDS = 5
+_OUTCOMES = 2
+_CHANGES_MAX = 120
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a campaign went through."""
+
+    cuts: int = 0
+    kills: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+
+
+class Campaign:
+    """One data directory through several lives."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = Random(seed)
+        self.trace: list[str] = []
+        self.limits = SmallLimits.drawn(self.rng)
+        self.workload = Workload(self.rng, self.limits)
+        self.ledger = Ledger()
+        self.disk = SimulatedDisk(Random(self.rng.getrandbits(64)), trace=self.trace)
+        self.tally = Tally()
+
+    def run(self) -> Tally:
+        """All lives; each is audited from the next. Raises: Violation."""
+        with self.limits.in_force():
+            killed = False
+            for _ in range(ROUNDS):
+                session = self._open(killed=killed)
+                killed = self.rng.random() < 0.2
+                self._live(session, killed=killed)
+                self.disk = self._die(killed=killed)
+            self._open(killed=killed)
+        return self.tally
+
+    def _die(self, *, killed: bool) -> SimulatedDisk:
+        if not killed:
+            self.tally.cuts += 1
+            return self.disk.crash()
+        self.tally.kills += 1
+        return self.disk.kill()
+
+    def _open(self, *, killed: bool) -> Session:
+        """Recover, now and then after recovery was cut off itself, and audit what has come of it."""
+        while self.rng.random() < 0.25:
+            self.workload.look_at_salts(self.disk)
+            self.disk.cut_after(self.rng.randint(1, 20))
+            with suppress(PowerCut):
+                Session(self.disk, self.workload.specs, Ledger(), self.rng)
+            self.disk = self._die(killed=False)
+            killed = False
+        self.workload.look_at_salts(self.disk)
+        mode: SyncMode = self.rng.choice(("always", "always", "interval", "never"))
+        session = Session(self.disk, self.workload.specs, self.ledger, self.rng, mode)
+        self.ledger.reopened(session.logs, nothing_lost=killed)
+        audit(self.disk, session.logs, self.ledger, self.rng)
+        return session
+
+    def _live(self, session: Session, *, killed: bool) -> None:
+        end_after = self.disk.kill_after if killed else self.disk.cut_after
+        end_after(self.rng.randint(1, _CHANGES_MAX))
+        with suppress(PowerCut):
+            for _ in range(self.rng.randint(0, 60)):
+                self.workload.step(session)
+
+
+def run(seed: int) -> Tally:
+    """Run the campaign of one seed. Raises: Violation, with the seed and the disk's story."""
+    campaign = Campaign(seed)
+    with told(seed, campaign.trace):
+        return campaign.run()

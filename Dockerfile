@@ -25,7 +25,6 @@ COPY --from=build /opt/logmq /opt/logmq
 ENV PATH=/opt/logmq/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     LOGMQ_HOST=0.0.0.0 \
-    LOGMQ_PORT=8080 \
     LOGMQ_DATA_DIR=/var/lib/logmq
 
 USER 10001:10001

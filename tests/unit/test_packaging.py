@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 import yaml
 
+from logmq.cli.exits import ExitCode
 from logmq.config import Config, load_config, parse_duration
+from logmq.server.server import EXIT_SYNC_FAILED
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -248,12 +250,19 @@ def test_the_unit_starts_the_broker() -> None:
 
 
 def test_the_unit_lets_the_broker_drain() -> None:
-    """systemd kills only well after the broker should have stopped, and only a failure starts it again."""
+    """systemd kills only well after the broker should have stopped."""
     service = unit()
     assert service["KillSignal"] == ["SIGTERM"]
     assert int(service["TimeoutStopSec"][0]) * 1000 >= 2 * Config().drain_timeout_ms
-    assert service["Restart"] == ["on-failure"]
     assert int(service["LimitNOFILE"][0]) > 2 * Config().connections_max
+
+
+def test_the_unit_does_not_start_again_what_a_restart_cannot_mend() -> None:
+    """A failed sync and a wrong setting want a person; after anything else the broker is started again."""
+    service = unit()
+    assert service["Restart"] == ["on-failure"]
+    statuses = {int(status) for status in service["RestartPreventExitStatus"][0].split()}
+    assert statuses == {ExitCode.USAGE, EXIT_SYNC_FAILED}
 
 
 @pytest.mark.parametrize(

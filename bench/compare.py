@@ -1,4 +1,4 @@
-"""LogMQ beside Redis Streams and NATS JetStream: python -m bench.compare (bench/README.md)."""
+"""LogMQ beside Redis Streams and NATS JetStream: python bench/compare.py (bench/README.md)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+# Run as a script, Python looks for modules beside the script; they begin at the checkout.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import machine
 from bench.peers.logmq import LogMQ
@@ -23,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python bench/compare.py", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--duration", type=float, default=4.0, metavar="SECONDS")
     parser.add_argument("--warmup", type=float, default=1.0, metavar="SECONDS")
@@ -40,6 +43,7 @@ def main(words: Sequence[str]) -> int:
     options.directory.mkdir(parents=True, exist_ok=True)
     machine.check_real_disk(options.directory)
     facts = machine.facts(options.directory)
+    machine.warn_if_busy(facts)
     peers = [PEERS[name]() for name in options.peers]
     versions = {peer.name: peer.version() for peer in peers}
     scenarios = [each for each in SCENARIOS if options.scenarios is None or each.name in options.scenarios]

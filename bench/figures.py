@@ -1,4 +1,4 @@
-"""LogMQ against its own goals: python -m bench.figures (bench/README.md)."""
+"""LogMQ against its own goals: python bench/figures.py (bench/README.md)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+
+# Run as a script, Python looks for modules beside the script; they begin at the checkout.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import machine
 from bench.compare import ROOT
@@ -26,7 +29,7 @@ MEASURES: dict[str, Callable[[Path], list[Figure]]] = {
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.figures", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python bench/figures.py", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
     parser.add_argument("--directory", type=Path, default=ROOT / "data", help="where the brokers keep their data")
     parser.add_argument("--results", type=Path, default=ROOT / "bench" / "results")
@@ -39,6 +42,7 @@ def main(words: Sequence[str]) -> int:
     options.directory.mkdir(parents=True, exist_ok=True)
     machine.check_real_disk(options.directory)
     facts = machine.facts(options.directory)
+    machine.warn_if_busy(facts)
     figures: list[Figure] = []
     for name in options.only:
         print(f"measuring: {name}", file=sys.stderr, flush=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parent.parent
+_BUSY_MAX = 0.1
 _MEMORY_ONLY = {"tmpfs", "ramfs"}
 
 
@@ -24,7 +27,7 @@ def facts(directory: Path) -> dict[str, Any]:
         "kernel": f"{platform.system()} {platform.release()}",
         "file_system": file_system(directory),
         "python": platform.python_version(),
-        "load_average_before": os.getloadavg()[0],
+        "busy_before": round(busy(), 2),
     }
 
 
@@ -47,6 +50,20 @@ def _cpu() -> str:
     return platform.machine()
 
 
+def busy(seconds: float = 1.0) -> float:
+    """The part of all cores' time that was not idle just now; above a few percent somebody else disturbs."""
+    before = _cpu_times()
+    time.sleep(seconds)
+    spent = [now - then for then, now in zip(before, _cpu_times(), strict=True)]
+    idle = spent[3] + spent[4]
+    return 1 - idle / max(sum(spent), 1)
+
+
+def _cpu_times() -> list[int]:
+    """user, nice, system, idle, iowait, irq, softirq, steal (man 5 proc_stat)."""
+    return [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+
+
 def file_system(directory: Path) -> str:
     """The type of the file system that holds `directory`."""
     device = directory.stat().st_dev
@@ -55,6 +72,12 @@ def file_system(directory: Path) -> str:
         if head.split()[2] == f"{os.major(device)}:{os.minor(device)}":
             return tail.split()[0]
     return "unknown"
+
+
+def warn_if_busy(machine: dict[str, Any]) -> None:
+    """Say on standard error that the figures will be worth little."""
+    if machine["busy_before"] > _BUSY_MAX:
+        print(f"the machine is {machine['busy_before']:.0%} busy with something else", file=sys.stderr)
 
 
 def check_real_disk(directory: Path) -> None:

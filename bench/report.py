@@ -143,7 +143,7 @@ def machine_lines(machine: dict[str, Any], versions: dict[str, str]) -> list[str
     """The machine and the versions as a list."""
     return [
         f"- {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB;"
-        f" {machine['kernel']}, {machine['file_system']}; load before: {machine['load_average_before']:.2f}",
+        f" {machine['kernel']}, {machine['file_system']}; {machine['busy_before']:.0%} busy before the run",
         f"- Python {machine['python']}; " + ", ".join(f"{name} {version}" for name, version in versions.items()),
         f"- {machine['date']}, commit {machine['commit']} (`+`: with changes not committed)",
     ]

@@ -89,25 +89,23 @@ class _Add(_Talk):
         return self._requests[: count * self._request_size]
 
     def receive(self, data: bytes) -> int:
-        """Count pairs of lines; a pair may be cut anywhere."""
+        """Count pairs of lines; they may be cut anywhere."""
         data = self._tail + data
-        refused = 0
-        if data.startswith(b"-") or b"\n-" in data:
-            data, refused = self._take_errors(data)
-        last = data.rfind(b"$")
-        whole = last >= 0 and data.count(b"\n", last) == 2
-        self._tail = b"" if whole else data[max(last, 0) :]
-        good = data.count(b"$", 0, None if whole else max(last, 0))
+        end = data.rfind(b"\n") + 1
+        last_line = data.rfind(b"\n", 0, max(end - 1, 0)) + 1
+        if data.startswith(b"$", last_line):  # the first line of a pair without its second
+            end = last_line
+        self._tail = data[end:]
+        lines = data[:end]
+        good = lines.count(b"$")
         self.message_count += good
-        return good + refused
+        return good + (self._count_errors(lines) if lines.startswith(b"-") or b"\n-" in lines else 0)
 
-    def _take_errors(self, data: bytes) -> tuple[bytes, int]:
-        """Cut out whole error lines."""
-        lines = data.splitlines(keepends=True)
-        errors = [line for line in lines if line.startswith(b"-") and line.endswith(b"\n")]
+    def _count_errors(self, lines: bytes) -> int:
+        errors = [line for line in lines.splitlines() if line.startswith(b"-")]
         for line in errors:
-            count_error(self.errors, line.decode("utf-8", "replace").strip())
-        return b"".join(line for line in lines if line not in errors), len(errors)
+            count_error(self.errors, line.decode("utf-8", "replace"))
+        return len(errors)
 
 
 class _Read(_Talk):

@@ -11,25 +11,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from logmq.client.address import Address, parse_address
+from logmq.cli.options import DEFAULT_SERVER, Server
+from logmq.client.address import Address
 from logmq.client.blocking import Client
 from logmq.client.load.plan import Load, Plan
 from logmq.client.load.processes import run_in_processes
 from logmq.client.load.result import Progress, Result
 from logmq.client.load.text import STAMP_SIZE, TextConsume, TextFollow, TextProduce
 from logmq.config import parse_duration, parse_size
-from logmq.model import Format
+from logmq.model import Format, TopicPartition, check_topic_name
 
 HEADER_SIZE = 4
 """In a plain log the next message lies its length and this further."""
 ERRORS_SHOWN = 5
+RATE_REACHED = 0.98
 
 app = typer.Typer(help="Load a broker and print what it carried.", no_args_is_help=True)
-T = TypeVar("T")
 
 
 class Mode(StrEnum):
@@ -40,10 +41,12 @@ class Mode(StrEnum):
     FOLLOW = "follow"
 
 
-def _parsed_by(parse: Callable[[str], T], example: str) -> Callable[[str], T]:
+def _parsed_by(parse: Callable[[str], int], example: str) -> Callable[[str | int], int]:
     """Let Typer report what `parse` does not take."""
 
-    def read(text: str) -> T:
+    def read(text: str | int) -> int:
+        if isinstance(text, int):  # Typer passes the default through here, too
+            return text
         try:
             return parse(text)
         except ValueError:
@@ -52,19 +55,19 @@ def _parsed_by(parse: Callable[[str], T], example: str) -> Callable[[str], T]:
     return read
 
 
-_ADDRESS = _parsed_by(parse_address, "127.0.0.1:8080")
 _DURATION = _parsed_by(lambda text: parse_duration(f"{text}s" if text[-1:].isdigit() else text), "10, 10s or 500ms")
 _SIZE = _parsed_by(parse_size, "100 or 1KiB")
 
-Server = Annotated[
-    Address, typer.Option(parser=_ADDRESS, envvar="LOGMQ_SERVER", metavar="HOST:PORT", help="The broker's address.")
-]
 Topic = Annotated[str, typer.Option(help="The topic; what is produced stays in it.")]
 Clients = Annotated[int, typer.Option(min=1, help="Connections.")]
 Size = Annotated[int, typer.Option(parser=_SIZE, metavar="BYTES", help="Payload of one message.")]
 Pipeline = Annotated[int, typer.Option(min=1, help="Unanswered requests a connection; 1 is one at a time.")]
-Duration = Annotated[int, typer.Option(parser=_DURATION, metavar="TIME", help="How long to measure.")]
-Warmup = Annotated[int, typer.Option(parser=_DURATION, metavar="TIME", help="How long to load before measuring.")]
+Duration = Annotated[
+    int, typer.Option(parser=_DURATION, metavar="TIME", help="How long to measure.", show_default="10s")
+]
+Warmup = Annotated[
+    int, typer.Option(parser=_DURATION, metavar="TIME", help="How long to load before measuring.", show_default="1s")
+]
 Rate = Annotated[
     float,
     typer.Option(min=0, help="Messages a second over all clients, sent on time whatever the broker does; 0: no limit."),
@@ -72,9 +75,8 @@ Rate = Annotated[
 Processes = Annotated[int, typer.Option(min=1, help="Processes that generate the load.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there too ('-': stdout).")]
 
-_DEFAULT_SERVER = "127.0.0.1:8080"
-_DEFAULT_DURATION = "10s"
-_DEFAULT_WARMUP = "1s"
+_DURATION_MS = 10_000
+_WARMUP_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +92,33 @@ class _Run:
 
 @app.command()
 def produce(
-    server: Server = _DEFAULT_SERVER,  # type: ignore[assignment]  # Typer parses defaults too
+    server: Server = DEFAULT_SERVER,
     topic: Topic = "bench",
     clients: Clients = 1,
-    size: Size = "100",  # type: ignore[assignment]
+    size: Size = 100,
     pipeline: Pipeline = 1,
-    duration: Duration = _DEFAULT_DURATION,  # type: ignore[assignment]
-    warmup: Warmup = _DEFAULT_WARMUP,  # type: ignore[assignment]
+    duration: Duration = _DURATION_MS,
+    warmup: Warmup = _WARMUP_MS,
     rate: Rate = 0.0,
     processes: Processes = 1,
     json_file: Json = None,
 ) -> None:
     """Append messages and wait until each is acknowledged."""
+    _split(topic)
     load = Load("produce", TextProduce(topic, size), clients, pipeline, rate)
     _carry_out(_Run(server, duration, warmup, processes, json_file), load)
 
 
 @app.command()
 def consume(
-    server: Server = _DEFAULT_SERVER,  # type: ignore[assignment]
+    server: Server = DEFAULT_SERVER,
     topic: Topic = "bench",
     clients: Clients = 1,
     mode: Annotated[Mode, typer.Option(help="One message a request, many, or a stream.")] = Mode.ONE,
     batch: Annotated[int, typer.Option(min=1, help="Messages a request with --mode many.")] = 1000,
     pipeline: Pipeline = 1,
-    duration: Duration = _DEFAULT_DURATION,  # type: ignore[assignment]
-    warmup: Warmup = _DEFAULT_WARMUP,  # type: ignore[assignment]
+    duration: Duration = _DURATION_MS,
+    warmup: Warmup = _WARMUP_MS,
     rate: Annotated[float, typer.Option(min=0, help="Requests a second over all clients; 0: no limit.")] = 0.0,
     processes: Processes = 1,
     json_file: Json = None,
@@ -138,16 +141,16 @@ def consume(
 
 @app.command()
 def mixed(
-    server: Server = _DEFAULT_SERVER,  # type: ignore[assignment]
+    server: Server = DEFAULT_SERVER,
     topic: Topic = "bench",
     clients: Annotated[int, typer.Option(min=1, help="Producing connections.")] = 1,
     followers: Annotated[int, typer.Option(min=1, help="Following connections.")] = 1,
     size: Annotated[
         int, typer.Option(parser=_SIZE, metavar="BYTES", help=f"Payload of one message, at least {STAMP_SIZE}.")
-    ] = "100",  # type: ignore[assignment]
+    ] = 100,
     pipeline: Pipeline = 1,
-    duration: Duration = _DEFAULT_DURATION,  # type: ignore[assignment]
-    warmup: Warmup = _DEFAULT_WARMUP,  # type: ignore[assignment]
+    duration: Duration = _DURATION_MS,
+    warmup: Warmup = _WARMUP_MS,
     rate: Rate = 0.0,
     processes: Processes = 1,
     json_file: Json = None,
@@ -155,8 +158,9 @@ def mixed(
     """Append and follow at the same time: `deliver` shows what followers got, and how long after it was sent."""
     if size < STAMP_SIZE:
         raise typer.BadParameter(f"a message begins with when it was sent and so has {STAMP_SIZE} bytes at least")
+    partition = _split(topic)
     with Client(server) as client:
-        client.produce(topic, b"0" * size)  # so that the followers find the topic
+        client.produce(partition.topic, b"0" * size, partition=partition.index)  # so that the followers find it
     loads = (
         Load("produce", TextProduce(topic, size, stamped=True), clients, pipeline, rate),
         Load("deliver", TextFollow(topic, size, "latest", stamped=True), followers),
@@ -164,10 +168,17 @@ def mixed(
     _carry_out(_Run(server, duration, warmup, processes, json_file), *loads)
 
 
+def _split(text: str) -> TopicPartition:
+    """Read `topic` or `topic/partition`. Raises: InvalidTopicName, BadParameter."""
+    name, slash, index = text.partition("/")
+    if slash and not (index.isascii() and index.isdigit()):
+        raise typer.BadParameter(f"{index!r} is not a partition")
+    return TopicPartition(check_topic_name(name), int(index) if slash else 0)
+
+
 def _survey(server: Address, topic: str) -> TextConsume:
     """Look at what there is to read."""
-    name, _, partition = topic.partition("/")
-    index = int(partition) if partition.isdigit() else 0
+    name, index = _split(topic)
     with Client(server) as client:
         description = client.describe(name)
         first = client.consume(name, "earliest", partition=index)
@@ -189,7 +200,7 @@ def _carry_out(run: _Run, *loads: Load) -> None:
         _write_json(run.json, plan, results)
     if str(run.json) != "-":
         typer.echo("\n".join(_table(results)))
-    for line_of_words in _remarks(results):
+    for line_of_words in _remarks(loads, results):
         typer.echo(line_of_words, err=True)
     if any(result.error_count for result in results):
         raise typer.Exit(1)
@@ -236,9 +247,14 @@ def _table(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-def _remarks(results: Sequence[Result]) -> list[str]:
+def _remarks(loads: Sequence[Load], results: Sequence[Result]) -> list[str]:
     lines = []
+    wanted = {load.name: load.rate for load in loads}
     for result in results:
+        if result.latency.count / max(result.seconds, 1e-9) < wanted[result.name] * RATE_REACHED:
+            lines.append(
+                f"{result.name}: the rate of {wanted[result.name]:,g}/s was not reached; latencies count the wait"
+            )
         for words, count in result.errors.most_common(ERRORS_SHOWN):
             lines.append(f"{result.name}: {count:,} x {words}")
         if result.unanswered:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-SIZE = 4
-
 
 class Handler(socketserver.StreamRequestHandler):
     """Speaks just enough: what it answers depends on the topic's name."""
@@ -33,6 +31,12 @@ def answer(words: list[bytes]) -> bytes:
             return b""
         case [b"PRODUCE", *_]:
             return b"OK 104\n"
+        case [b"DESCRIBE", name]:
+            return b"TOPIC %s 1 plain\nPARTITION 0 0 8000 8000 1\nEND 1\n" % name
+        case [b"CONSUME", b"empty", _]:
+            return b"EOF\n"
+        case [b"CONSUME", _, b"earliest"]:
+            return b"MESSAGE 0 4 abcd\n"
         case [b"CONSUME", _, offset]:
             return b"MESSAGE %s 4 abcd\n" % offset
         case [b"CONSUME", _, offset, count]:

@@ -98,12 +98,14 @@ class Listener:
             return
         with suppress(OSError):  # not on a Unix socket
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        task = self._loop.create_task(self._connect(accepted))
+        protocol = self._make_protocol()  # here already, so that it counts: one turn may accept many
+        task = self._loop.create_task(self._connect(accepted, protocol))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _connect(self, accepted: socket.socket) -> None:
+    async def _connect(self, accepted: socket.socket, protocol: asyncio.Protocol) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._make_protocol, accepted)
-        except OSError:
+            await self._loop.connect_accepted_socket(lambda: protocol, accepted)
+        except OSError as error:
             accepted.close()
+            protocol.connection_lost(error)  # so that it no longer counts

@@ -60,13 +60,13 @@ class Server:
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         async with AsyncExitStack() as stack:
             listener, store, connections = await self._start(stack)
-            for line in banner_lines(self._config, listener.address, store.report, time.perf_counter() - began):
-                print(line, file=sys.stderr, flush=True)  # noqa: T201
-            # What was made until now stays until the end: the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
             maintenance = asyncio.create_task(self._maintain(store))
-            with _signals(self._stopping.set):
+            with _signals(self._stopping.set):  # before the banner: whoever reads it may ask to stop at once
+                for line in banner_lines(self._config, listener.address, store.report, time.perf_counter() - began):
+                    print(line, file=sys.stderr, flush=True)  # noqa: T201
+                # What was made until now stays until the end: the collector need not look at it again.
+                gc.collect()
+                gc.freeze()
                 listener.start(connections.new, connections.is_full)
                 await self._stopping.wait()
             _log.info("stopping", extra={"connections": len(connections)})

@@ -80,10 +80,12 @@ class SqliteMeta:
             self._database.execute("BEGIN IMMEDIATE")
             result = function()
             self._database.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
-            raise DiskFull(f"{META}: {error}") from error
+            if isinstance(error, sqlite3.OperationalError):
+                raise DiskFull(f"{META}: {error}") from error
+            raise UnreadableDirectory(f"{META} cannot be read: {error}") from error
         except BaseException:
             self._database.execute("ROLLBACK")
             raise

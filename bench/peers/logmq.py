@@ -37,11 +37,11 @@ class LogMQServer(ServerProcess):
         return TextProduce(TOPIC, size)
 
     def stored_count(self, size: int) -> int:
-        """By its high watermark, and the log file has to agree to the byte."""
+        """By its high watermark; the segments' files have to agree to the byte."""
         end = self._end()
-        length = (self.directory / f"{TOPIC}.log").stat().st_size
-        if not end <= length or end % (_HEADER_SIZE + size):
-            raise RuntimeError(f"the log ends at {end}, its file at {length}")
+        length = sum(file.stat().st_size for file in self.directory.glob(f"{TOPIC}*.log"))
+        if end != length or end % (_HEADER_SIZE + size):
+            raise RuntimeError(f"the log ends at {end}, its files hold {length} bytes")
         return end // (_HEADER_SIZE + size)
 
     def _end(self) -> int:

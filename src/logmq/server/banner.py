@@ -33,6 +33,8 @@ def _promise(mode: SyncMode) -> str:
 
 def recovery_summary(report: Report) -> str:
     """One line for people."""
+    if report.new:
+        return "a new directory"
     if report.clean:
         return "nothing to do after a clean stop"
     facts = [

@@ -51,6 +51,8 @@ class DamagedRange:
 class Report:
     """What recovery found and did, for people."""
 
+    new: bool = False
+    """Whether the directory held nothing before."""
     checkpoint_damaged: bool = False
     replayed_commits: int = 0
     undone_commits: int = 0
@@ -63,7 +65,7 @@ class Report:
     @property
     def clean(self) -> bool:
         """Whether the directory was as a clean stop leaves it."""
-        return self == Report(unknown_files=self.unknown_files)
+        return self == Report(new=self.new, unknown_files=self.unknown_files)
 
 
 @dataclass(slots=True)
@@ -102,6 +104,7 @@ class _Recovery:
         start = checkpoint.read(self._files)
         self._report.checkpoint_damaged = start is None
         start = start or checkpoint.EMPTY
+        self._report.new = start is checkpoint.EMPTY and not self._report.checkpoint_damaged and not self._specs
         journal_files = open_journal_files(self._files)
         chain = read_chain(journal_files, None if self._report.checkpoint_damaged else start.commit)
         self._list_segments()

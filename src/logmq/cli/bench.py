@@ -217,9 +217,7 @@ class _ProgressLine:
         seconds = max(progress.elapsed_s - self._before.elapsed_s, 1e-9)
         rates = [
             f"{name} {(now - before) / seconds:,.0f}/s"
-            for name, now, before in zip(
-                self._names, progress.message_counts, self._before.message_counts, strict=False
-            )
+            for name, now, before in zip(self._names, progress.message_counts, self._before.message_counts, strict=True)
         ]
         state = "warming up" if progress.warming_up else "measuring"
         errors = f"   {progress.error_count:,} errors" if progress.error_count else ""

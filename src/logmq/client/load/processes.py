@@ -91,7 +91,7 @@ def _conduct(pipes: Sequence[Connection], on_progress: OnProgress | None) -> lis
         if on_progress is not None and len(latest) == len(pipes):
             on_progress(_sum(list(latest.values())))
             latest.clear()
-    return _merge_by_name(results)
+    return [merge(parts) for parts in zip(*results, strict=True)]
 
 
 def _receive(pipe: Connection) -> object:
@@ -106,14 +106,6 @@ def _receive(pipe: Connection) -> object:
 
 def _sum(parts: list[Progress]) -> Progress:
     first = parts[0]
-    counts = tuple(map(sum, zip(*(part.message_counts for part in parts), strict=False)))
+    counts = tuple(map(sum, zip(*(part.message_counts for part in parts), strict=True)))
     errors = sum(part.error_count for part in parts)
     return Progress(first.elapsed_s, first.total_s, first.warming_up, counts, errors)
-
-
-def _merge_by_name(results: list[list[Result]]) -> list[Result]:
-    """A process may have had no client of some load."""
-    names: dict[str, list[Result]] = {}
-    for result in (each for part in results for each in part):
-        names.setdefault(result.name, []).append(result)
-    return [merge(parts) for parts in names.values()]

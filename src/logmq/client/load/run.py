@@ -53,7 +53,7 @@ class Team:
     def begin(self, now_ns: int) -> None:
         """Give every client its window."""
         load = self.load
-        if load.rate:
+        if load.rate and self.clients:
             total = load.clients_total or load.clients
             self.pacer = Pacer(self.clients, load.first_client, total, now_ns, load.rate)
         for index, client in enumerate(self.clients):
@@ -88,7 +88,7 @@ class Runner:
         self._now_ns = now_ns
         self._epoll = select.epoll()
         self._by_descriptor: dict[int, Client] = {}
-        self._teams = [Team(load) for load in plan.loads if load.clients]
+        self._teams = [Team(load) for load in plan.loads]
         self._active = 0
         self._marks: list[tuple[int, ...]] = []
         try:

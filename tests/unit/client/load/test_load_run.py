@@ -114,6 +114,21 @@ def test_processes_share_the_clients(broker_port: int) -> None:
     assert result.error_count == 0
 
 
+def test_a_process_without_clients_of_some_load_counts_as_well(broker_port: int) -> None:
+    """With more processes than followers some only produce; figures and progress still have both loads."""
+    told: list[Progress] = []
+    loads = (
+        Load("produce", TextProduce("t", 10), 2, 2, budget=100),
+        Load("follow", TextFollow("t", 4), 1, budget=1000),
+        Load("paced", TextProduce("t", 10), 1, rate=1e6),
+    )
+    plan = plan_of(broker_port, *loads, duration_s=0.1)
+    results = run_in_processes(plan, 2, told.append)
+    assert [result.message_count for result in results[:2]] == [200, 1000]
+    assert results[2].message_count > 0
+    assert told[-1].message_counts[:2] == (200, 1000)
+
+
 def test_nobody_listening_is_said_with_the_address() -> None:
     """The error names the address, from one process and from several."""
     with socket.socket() as unused:

@@ -77,6 +77,7 @@ def _conduct(pipes: Sequence[Connection], on_progress: OnProgress | None) -> lis
     for pipe in pipes:
         pipe.send("start")
     latest: dict[Connection, Progress] = {}
+    fresh: set[Connection] = set()
     results: list[list[Result]] = []
     waiting = list(pipes)
     while waiting:
@@ -85,12 +86,13 @@ def _conduct(pipes: Sequence[Connection], on_progress: OnProgress | None) -> lis
             message = _receive(pipe)
             if isinstance(message, Progress):
                 latest[pipe] = message
+                fresh.add(pipe)
             elif isinstance(message, list):
                 results.append(message)
                 waiting.remove(pipe)
-        if on_progress is not None and len(latest) == len(pipes):
+        if on_progress is not None and len(latest) == len(pipes) and fresh.issuperset(waiting):
             on_progress(_sum(list(latest.values())))
-            latest.clear()
+            fresh.clear()
     return [merge(parts) for parts in zip(*results, strict=True)]
 
 

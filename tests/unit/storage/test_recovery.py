@@ -126,6 +126,17 @@ def test_a_deleted_span_undoes_nothing() -> None:
     assert machine.session.logs[B].committed.offset == 5
 
 
+def test_a_log_trimmed_to_its_end_opens_again() -> None:
+    """A checkpoint of a log in which nothing is kept, and a segment begun behind it, are no contradiction."""
+    machine = Machine(A)
+    machine.put(A, b"a" * 9_000)
+    machine.session.trim(A, 9_004)
+    machine.session.checkpoint()
+    machine.put(A, b"b" * 3_000)
+    machine.restart()
+    assert machine.session.logs[A].committed.offset == 12_008
+
+
 def test_no_commit_follows_a_journal_header_that_was_not_written() -> None:
     """When there is no room for the next journal file's header, commits fail until there is; those that succeed are
     found again."""

@@ -168,8 +168,9 @@ class _Recovery:
         if state.base_offset not in bases:
             create_segment(self._files, self._opened, spec, state.base_offset)
             bases = sorted([*bases, state.base_offset])
+        bases = bases[: bases.index(state.base_offset) + 1]  # those behind were begun later, the journal has them
         first = max(0, bisect_right(bases, state.log_start_offset) - 1)
-        segments = tuple([self._open_segment(spec, base) for base in bases[first:] if base <= state.base_offset])
+        segments = tuple([self._open_segment(spec, base) for base in bases[first:]])
         end = Entry(state.end_offset, state.end_position, state.last_append_ms, 0)
         log_start_offset = max(state.log_start_offset, segments[0].base_offset)
         log = Log(self._files, self._opened, spec, LogState(segments, log_start_offset, segments[-1].origin()))

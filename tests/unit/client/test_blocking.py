@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.unit.client.scripted_broker import ScriptedBroker, running
+from tests.unit.client.scripted_broker import ScriptedBroker, running_in_thread
 
 from logmq.client import CannotConnect, Client, Connection, Message, ServerError, TopicSummary
 
@@ -15,23 +13,8 @@ from logmq.client import CannotConnect, Client, Connection, Message, ServerError
 @pytest.fixture
 def broker() -> Iterator[ScriptedBroker]:
     """A broker on another thread's loop."""
-    ready = threading.Event()
-    started: list[tuple[ScriptedBroker, asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        async with running() as broker:
-            started.append((broker, asyncio.get_running_loop(), stop))
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    ready.wait()
-    broker, loop, stop = started[0]
-    yield broker
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
+    with running_in_thread() as broker:
+        yield broker
 
 
 def test_each_call_returns_when_it_is_done(broker: ScriptedBroker) -> None:

@@ -29,10 +29,14 @@ Assignments = Annotated[
 
 
 @app.command("list")
-def list_topics(server: Server = DEFAULT_SERVER, output: Format = OutputFormat.TEXT) -> None:
+def list_topics(
+    every: Annotated[bool, typer.Option("--all", "-a", help="The broker's own topics, too.")] = False,
+    server: Server = DEFAULT_SERVER,
+    output: Format = OutputFormat.TEXT,
+) -> None:
     """List the topics."""
     with Client(server) as client:
-        topics = client.topics()
+        topics = [topic for topic in client.topics() if every or not topic.name.startswith("__")]
     if output is OutputFormat.JSON:
         _print_json([{"name": t.name, "partitions": t.partition_count, "format": t.format} for t in topics])
     elif topics:

@@ -43,8 +43,14 @@ class Client:
         """Close the connection; closing twice is fine."""
         if not self._closed:
             self._closed = True
-            self._runner.run(self._connection.close())
+            self._runner.run(self._close())
             self._runner.close()
+
+    async def _close(self) -> None:
+        # A Ctrl-C may leave a call behind, not yet started or half done: nobody waits for it any more.
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await self._connection.close()
 
     def produce(self, topic: str, payload: bytes, *, partition: int = 0) -> int:
         """Store a message; returns its offset. Durability: as `Connection.produce`."""

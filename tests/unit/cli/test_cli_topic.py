@@ -38,6 +38,17 @@ def test_no_topics_is_said_in_words(broker: ScriptedBroker, capsys: pytest.Captu
     assert "there are no topics yet" in captured.err
 
 
+def test_the_brokers_own_topics_are_listed_when_asked_for(
+    broker: ScriptedBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Topics that begin with `__` are not a user's; `--all` shows them."""
+    broker.topics = {b"__offsets": [], b"orders": []}
+    assert logmq("topic", "list") == 0
+    assert "__offsets" not in capsys.readouterr().out
+    assert logmq("topic", "list", "--all") == 0
+    assert "__offsets" in capsys.readouterr().out
+
+
 def test_create_sends_partitions_and_settings(broker: ScriptedBroker, capsys: pytest.CaptureFixture[str]) -> None:
     """Options become the arguments of CREATE; what is not given is left to the broker."""
     assert logmq("topic", "create", "t", "-p", "3", "--set", "retention.ms=7d", "-s", "segment.bytes=1MiB") == 0

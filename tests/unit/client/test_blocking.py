@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -60,6 +61,17 @@ def test_an_iterator_left_open_is_closed_with_the_client(broker: ScriptedBroker)
     c.close()
     c.close()
     del following
+
+
+def test_a_call_that_ctrl_c_left_behind_ends_with_the_client(
+    broker: ScriptedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A call whose caller was interrupted before it began is dropped in silence when the client closes."""
+    c = Client(broker.address)
+    c._runner.get_loop().create_task(c._connection.produce("t", b"x"))
+    c.close()
+    gc.collect()  # asyncio complains of a lost exception when its task is collected
+    assert caplog.records == []
 
 
 def test_no_broker_is_an_error_of_the_constructor() -> None:

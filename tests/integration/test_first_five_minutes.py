@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +87,70 @@ def test_the_image_finds_a_broker_healthy(tmp_path: Path) -> None:
         assert subprocess.run([sys.executable, *arguments], env=variables, timeout=30, check=False).returncode == 0
     gone = subprocess.run([sys.executable, *arguments], env=variables, capture_output=True, timeout=30, check=False)
     assert gone.returncode == 1
+
+
+# -- the README, as it stands ----------------------------------------------------------------------------------------
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks in a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def typed(command: str) -> str:
+    """A line of a block without its comment."""
+    return re.sub(r"\s+#.*", "", command)
+
+
+def test_the_readme_opens_with_two_commands() -> None:
+    """Whoever reads no further knows how to start the broker and how to run all tests."""
+    assert [typed(line) for line in blocks("sh")[0].splitlines()] == ["make serve", "make test"]
+    assert README.index("```sh") < 20
+
+
+def test_the_readmes_conversation_happens(tmp_path: Path) -> None:
+    """What is typed into nc at the top of the README gets the answers that stand there, and the file the bytes."""
+    conversation, dump = blocks("console")[:2]
+    lines = iter(conversation.splitlines()[1:])
+    with BrokerProcess(tmp_path / "data") as broker, broker.client() as client:
+        for command, answer in zip(lines, lines, strict=True):
+            assert client.ask(command.encode()).decode() == answer
+    shown = dump.splitlines()[1]
+    first_bytes = bytes.fromhex(shown[10:49])
+    assert (tmp_path / "data" / "greetings.log").read_bytes().startswith(first_bytes)
+
+
+@needs_nc
+def test_the_readmes_commands_work(tmp_path: Path) -> None:
+    """Each command of the README's five minutes does what it is there for; those that wait for Ctrl-C are left out."""
+    commands = [typed(line) for block in blocks("sh")[1:] for line in block.splitlines()]
+    assert len(commands) >= 9
+    with BrokerProcess(tmp_path / "data") as broker:
+        for command in commands:
+            if "--follow" in command or "logmq verify" in command:
+                continue
+            here = command.replace("8080", str(broker.port))
+            shell(here, tmp_path, {"LOGMQ_SERVER": f"127.0.0.1:{broker.port}"})
+        (last,) = broker.ask(b"CONSUME orders 0")
+        assert last == b"MESSAGE 0 11 first order"
+    for command in commands:
+        if "logmq verify" in command:
+            shell(command, tmp_path)
+
+
+def test_the_readmes_python_runs(tmp_path: Path) -> None:
+    """The README's Python sends a message and prints it when it comes back; it would then wait for more."""
+    (code,) = blocks("python")
+    with BrokerProcess(tmp_path / "data") as broker:
+        code = code.replace("8080", str(broker.port)).replace("print(", "return print(")
+        imports, body = code.split("\n\n", 1)
+        program = (
+            f"{imports}\nimport asyncio\nasync def main():\n{textwrap.indent(body, '    ')}\nasyncio.run(main())\n"
+        )
+        (tmp_path / "program.py").write_text(program)
+        assert shell("python program.py", tmp_path) == "0 b'hello'\n"
 
 
 # -- from nothing ----------------------------------------------------------------------------------------------------

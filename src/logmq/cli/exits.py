@@ -26,6 +26,8 @@ class ExitCode(IntEnum):
     """The command line or the configuration is wrong; nothing was done."""
     UNREACHABLE = 3
     """No broker could be reached, or the connection to it was lost."""
+    DISK_FAILED = 74
+    """The broker stopped since a sync failed; look at the disk before starting it again (EX_IOERR of sysexits.h)."""
     INTERRUPTED = 130
     """Ctrl-C, as shells count it (128 + SIGINT)."""
     BROKEN_PIPE = 141

@@ -8,7 +8,7 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 TOPIC_NAME_SIZE_MAX = 249
-"""Kafka's limit. With `.index` behind it a name just fits the 255 bytes of a file name; `names.py` shortens the rest."""
+"""Kafka's limit. With `.index` behind it a name just fits a file name of 255 bytes; `names.py` shortens the rest."""
 
 GROUP_NAME_SIZE_MAX = 249
 """Group names are kept in memory for as long as their offsets are."""

@@ -48,7 +48,6 @@ class Bench:
         return spec
 
 
-
 def append(partition: TopicPartition, *payloads: bytes) -> Append:
     """An append of plain frames."""
     data, starts = frames.encode(payloads)

@@ -82,8 +82,9 @@ async def test_many_appends_at_once_keep_their_order(backend: Backend, bench: Be
     async with backend.open(bench) as store:
         calls = [store.append([append(T0, b"%d" % n), append(T1, b"%d" % n)]) for n in range(500)]
         done: list[int] = []
-        for number, call in enumerate(calls):
-            call.add_done_callback(lambda _, number=number: done.append(number))
+        numbers = {call: number for number, call in enumerate(calls)}
+        for call in calls:
+            call.add_done_callback(lambda call: done.append(numbers[call]))
         results = await asyncio.gather(*calls)
         await asyncio.sleep(0)
         assert done == list(range(500))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import selectors
 import socket
 import struct
@@ -37,7 +38,7 @@ class LineClient:
         """Send bytes as they are."""
         self._socket.sendall(data)
 
-    def send_some(self, data: bytes) -> int:
+    def send_some(self, data: bytes | memoryview) -> int:
         """Send as much as there is room for without waiting; returns how much that was."""
         self._socket.setblocking(False)
         try:
@@ -46,6 +47,12 @@ class LineClient:
             return 0
         finally:
             self._socket.settimeout(self._timeout_s)
+
+    def await_writable(self, timeout_s: float) -> None:
+        """Wait until there is room to send, or the connection is gone, or the time is over."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLOUT)
+        poll.poll(timeout_s * 1000)
 
     def end(self) -> None:
         """Close the sending side."""
@@ -58,6 +65,17 @@ class LineClient:
         self._received = self._received[self._position :] + chunk
         self._position = 0
         return bool(chunk)
+
+    def take(self) -> None:
+        """Take over what the broker has sent so far, without waiting for more."""
+        self._socket.setblocking(False)
+        try:
+            self._received = self._received[self._position :] + self._socket.recv(_RECEIVE_SIZE)
+            self._position = 0
+        except BlockingIOError:
+            pass
+        finally:
+            self._socket.settimeout(self._timeout_s)
 
     def line(self) -> bytes:
         """The next line without its newline. Raises: EOFError when the broker closes, TimeoutError."""

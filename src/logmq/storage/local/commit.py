@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from crc32c import crc32c
 
 from logmq.clock import Clock
-from logmq.errors import DiskFull, LogMQError, Unavailable, UnknownPartition
+from logmq.errors import DiskFull, LogMQError, RetriableError, Throttled, Unavailable, UnknownPartition
 from logmq.limits import INLINE_SIZE_MAX, SPAN_SIZE_MIN
 from logmq.model import TopicPartition
 from logmq.storage.engine import Append, Appended, AppendResult
@@ -31,6 +31,7 @@ from logmq.storage.local.journal import Journal, Kind, Part
 from logmq.storage.local.log import Log, Written
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 @dataclass(slots=True)
@@ -83,9 +84,9 @@ class Commits:
         try:
             self._make_room(len(items), sum([len(append.data) for call in calls for append in call.appends]))
         except OSError as error:
-            full = _as_disk_full(error)
+            refusal = _as_refusal(error)
             for appends in items.values():
-                _fail(appends, full)
+                _fail(appends, refusal)
             return
         # Clocks step back; timestamps of a log never do, so that they can be searched.
         self._timestamp_ms = timestamp_ms = max(self._timestamp_ms, self._clock.now_ms())
@@ -94,7 +95,7 @@ class Commits:
             try:
                 written.append(log.write([call.appends[number] for call, number in appends], timestamp_ms))
             except OSError as error:
-                _fail(appends, _as_disk_full(error))
+                _fail(appends, _as_refusal(error))
         if any(call.atomic and _failed(call) for call in calls):
             assert len(calls) == 1, "an atomic call has a commit of its own"
             self._undo(written)
@@ -123,9 +124,9 @@ class Commits:
             self.journal.append(timestamp_ms, parts, data)
         except OSError as error:
             self._undo(written)
-            full = _as_disk_full(error)
+            refusal = _as_refusal(error)
             for one in written:
-                _fail(items[one.log], full)
+                _fail(items[one.log], refusal)
             return
         self.statistics.commits += 1
         for one in written:
@@ -231,8 +232,11 @@ def _fail(appends: Iterable[tuple[Call, int]], error: LogMQError) -> None:
         call.results[number] = error
 
 
-def _as_disk_full(error: OSError) -> DiskFull:
-    """A full disk, a quota or a file size limit fails one append. Anything else is not understood: raise it again."""
-    if error.errno not in _NO_ROOM:
-        raise error
-    return DiskFull(error.strerror or str(error))
+def _as_refusal(error: OSError) -> RetriableError:
+    """A full disk, a quota or a file size limit fails one append, and so does a file that cannot be opened because
+    clients hold all descriptors. Anything else is not understood: raise it again."""
+    if error.errno in _NO_ROOM:
+        return DiskFull(error.strerror or str(error))
+    if error.errno in _OUT_OF_DESCRIPTORS:  # only opening a file does that: nothing was written
+        return Throttled("the broker has no file descriptor left (ulimit -n)")
+    raise error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 
 from logmq.storage.local.files import File, Files
@@ -22,11 +23,20 @@ class OpenFiles:
     def get(self, name: str) -> File:
         """The open file. Raises: FileNotFoundError, OSError."""
         with self._lock:
-            file = self._open.pop(name, None) or self._files.open(name)
+            file = self._open.pop(name, None) or self._open_file(name)
             self._open[name] = file
             if len(self._open) > self._limit:
                 del self._open[next(iter(self._open))]
             return file
+
+    def _open_file(self, name: str) -> File:
+        try:
+            return self._files.open(name)
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+            self._open.clear()  # clients hold all other descriptors: let go of the files that nobody works with
+            return self._files.open(name)
 
     def add(self, file: File) -> None:
         """Take in a file that was just created."""

@@ -47,6 +47,6 @@ Server = Annotated[
 TopicName = Annotated[str, typer.Argument(metavar="TOPIC", parser=_topic, help="The topic's name.")]
 Partition = Annotated[
     TopicPartition,
-    typer.Argument(metavar="TOPIC[/PARTITION]", parser=_partition, help="The topic, and its partition if not 0."),
+    typer.Argument(metavar="TOPIC", parser=_partition, help="A topic; orders/2 is partition 2 of orders."),
 ]
 Format = Annotated[OutputFormat, typer.Option("--format", help="For people, or for programs.")]

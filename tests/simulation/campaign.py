@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 
 from tests.simulation.audit import audit
 from tests.simulation.disk import PowerCut, SimulatedDisk
-from tests.simulation.ledger import Ledger
+from tests.simulation.ledger import Ledger, demand
 from tests.simulation.seeds import told
 from tests.simulation.session import Session, SyncMode
 from tests.simulation.small_limits import SmallLimits
 from tests.simulation.workload import Workload
 
+from logmq.storage.local.recovery import Report
+
 ROUNDS = 5
-_OUTCOMES = 2
 _CHANGES_MAX = 120
 
 
@@ -26,7 +28,14 @@ class Tally:
 
     cuts: int = 0
     kills: int = 0
-    states: Counter[str] = field(default_factory=Counter)
+    reached: Counter[str] = field(default_factory=Counter)
+    """How often the campaign came to where things go wrong."""
+
+    def add(self, other: Tally) -> None:
+        """Count another campaign in."""
+        self.cuts += other.cuts
+        self.kills += other.kills
+        self.reached += other.reached
 
 
 class Campaign:
@@ -51,6 +60,7 @@ class Campaign:
                 self._live(session, killed=killed)
                 self.disk = self._die(killed=killed)
             self._open(killed=killed)
+        self._count_in_trace()
         return self.tally
 
     def _die(self, *, killed: bool) -> SimulatedDisk:
@@ -68,13 +78,34 @@ class Campaign:
             with suppress(PowerCut):
                 Session(self.disk, self.workload.specs, Ledger(), self.rng)
             self.disk = self._die(killed=False)
+            self.tally.reached["recoveries cut off"] += 1
             killed = False
         self.workload.look_at_salts(self.disk)
         mode: SyncMode = self.rng.choice(("always", "always", "interval", "never"))
         session = Session(self.disk, self.workload.specs, self.ledger, self.rng, mode)
         self.ledger.reopened(session.logs, nothing_lost=killed)
         audit(self.disk, session.logs, self.ledger, self.rng)
+        self._count_report(session.report)
         return session
+
+    def _count_report(self, report: Report) -> None:
+        demand(not (report.missing_commits or report.damaged), "nothing is rotten, but", report)
+        self.tally.reached["commits replayed"] += report.replayed_commits
+        self.tally.reached["commits undone"] += report.undone_commits
+        self.tally.reached["files cut"] += len(report.cut_bytes)
+
+    def _count_in_trace(self) -> None:
+        changes = [line.split()[1:] for line in self.trace]
+        self.tally.reached["segments begun"] = sum(words[0] == "create" and "+" in words[1] for words in changes)
+        self.tally.reached["checkpoints"] = sum(words[0] == "rename" for words in changes)
+        self.tally.reached["segments deleted"] = sum(words[0] == "unlink" for words in changes)
+        self.tally.reached["spans"] = sum(
+            first[0] == "sync" and first[1].endswith(".log") and then[:2] == ["sync", "journal.1"]
+            for first, then in pairwise(changes)
+        )
+        self.tally.reached["other journal files"] = sum(
+            words[:3] in (["write", f"journal.{number}", "[0,"] for number in range(2, 9)) for words in changes
+        )
 
     def _live(self, session: Session, *, killed: bool) -> None:
         end_after = self.disk.kill_after if killed else self.disk.cut_after

@@ -42,12 +42,18 @@ class Session:
         self.commits = Commits(recovered.logs, recovered.journal, recovered.checkpointer, clock)
         self._opened = recovered.opened
         self._plan: Plan | None = None
+        self.stopped = False
+        """Whether the store would have stopped: an error came where nobody can go on."""
 
     def commit(self, calls: Sequence[Call]) -> None:
         """Write a commit; sync or publish it as the mode says. Raises: as `Commits.write` and `Commits.sync`."""
         self._write_plan_if_waited_for(calls)
         self.ledger.propose(calls)
-        self.commits.write(calls)
+        try:
+            self.commits.write(calls)
+        except OSError:
+            self.stopped = True
+            raise
         self.ledger.settle(calls)
         if self.rng.random() < 0.2:
             self.read_somewhere()

@@ -17,6 +17,7 @@ from tests.simulation.workload import make_append, make_spec
 from logmq.errors import DiskFull
 from logmq.model import TopicPartition
 from logmq.storage.local.commit import Call
+from logmq.storage.local.files import SyncFailed
 from logmq.storage.local.names import log_name
 
 A, B = TopicPartition("a", 0), TopicPartition("b", 0)
@@ -150,3 +151,41 @@ def test_no_commit_follows_a_journal_header_that_was_not_written() -> None:
         assert isinstance(machine.put(A, b"y" * 3_900).results[0], DiskFull)
         machine.put(A, b"z")
         machine.restart()
+
+
+def test_a_failed_append_leaves_nothing_in_a_segment_that_was_closed_since() -> None:
+    """The cut of a failed append need not survive a power cut. If the log has gone on in another segment by then, the
+    bytes are cut off again."""
+    machine = Machine(A)
+    machine.put(A, b"a" * 3_000)
+    machine.session.checkpoint()
+    machine.disk.fail("write", 1, errno.ENOSPC, only="journal.*")
+    assert isinstance(machine.put(A, b"b" * 500).results[0], DiskFull)
+    machine.put(A, b"c" * 8_000)
+    left = machine.disk.crash()
+    file = left.open("a.log")
+    file.write_at(3_004, [b"b" * 504])
+    file.sync()
+    machine.start(left)
+    assert machine.session.report.cut_bytes == {"a.log": 504}
+
+
+def test_a_record_that_failed_is_not_found_whole_by_chance() -> None:
+    """A commit that found no room in the journal is gone, even where the part that is missing equals what was there."""
+    machine = Machine(A)
+    for size in range(100, 140):
+        machine.disk.fail("write", 1, errno.ENOSPC, only="journal.*", partial=True)
+        assert isinstance(machine.put(A, bytes(size)).results[0], DiskFull)
+        machine.restart()
+
+
+def test_nothing_is_acknowledged_once_a_checkpoint_could_not_sync() -> None:
+    """A failed sync of a log takes with it what a commit wrote to that log meanwhile, though its own sync succeeds."""
+    machine = Machine(A, mode="interval")
+    machine.put(A, b"a")
+    machine.session.advance_checkpoint()
+    machine.put(A, b"b" * 5_000)
+    machine.disk.fail("sync", 1, errno.EIO, only="a.log")
+    machine.session.advance_checkpoint()
+    with pytest.raises(SyncFailed):
+        machine.session.sync()

@@ -15,7 +15,7 @@ from logmq.clock import Clock
 from logmq.model import TopicPartition
 from logmq.storage.local import checkpoint
 from logmq.storage.local.checkpoint import Checkpoint, LogCheckpoint
-from logmq.storage.local.files import File, Files
+from logmq.storage.local.files import File, Files, SyncFailed
 from logmq.storage.local.journal import Journal
 from logmq.storage.local.log import Log
 from logmq.storage.local.segment import Segment
@@ -111,6 +111,11 @@ class Checkpointer:
             one.segment.index.written(one.entry_count)
         self.last_commit = plan.checkpoint.commit
         self._journal.release(self.last_commit)
+
+    def check(self) -> None:
+        """Raise SyncFailed if the checkpoint under way has met it: what a commit wrote meanwhile may be lost."""
+        if self._running is not None and isinstance(self._running.error, SyncFailed):
+            raise self._running.error
 
     def settle(self) -> None:
         """Wait for a checkpoint under way and finish it."""

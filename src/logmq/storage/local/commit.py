@@ -194,6 +194,7 @@ class Commits:
             self.journal.sync()
             for sync in running:
                 sync.result()
+        self._checkpointer.check()
         self._spans.clear()
 
     def publish(self) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -99,11 +100,14 @@ class Files(Protocol):
 class DiskFile:
     """A file of the operating system. Closed when the last reference to it goes."""
 
-    __slots__ = ("_fd", "name")
+    __slots__ = ("_fd", "_sync_failed", "_syncing", "name")
 
     def __init__(self, name: str, fd: int) -> None:
         self.name = name
         self._fd = fd
+        # The kernel tells of lost pages once a descriptor; whoever syncs after that would believe that all is well.
+        self._sync_failed = False
+        self._syncing = threading.Lock()
 
     def size(self) -> int:
         """Its length in bytes."""
@@ -163,11 +167,15 @@ class DiskFile:
         os.ftruncate(self._fd, size)
 
     def sync(self) -> None:
-        """fdatasync."""
-        try:
-            os.fdatasync(self._fd)
-        except OSError as error:
-            raise SyncFailed(f"fdatasync of {self.name} failed: {error.strerror}") from error
+        """fdatasync. Once it has failed it goes on failing."""
+        with self._syncing:
+            if self._sync_failed:
+                raise SyncFailed(f"fdatasync of {self.name} failed before")
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:
+                self._sync_failed = True
+                raise SyncFailed(f"fdatasync of {self.name} failed: {error.strerror}") from error
 
     def forget_cached(self) -> None:
         """posix_fadvise(DONTNEED); dirty pages stay."""

@@ -220,7 +220,12 @@ class Journal:
         data_size = sum(map(len, data))
         head = encode_record(self._salt, self.commit + 1, self.synced, timestamp_ms, parts, data_size)
         assert self.has_room(len(parts), data_size)
-        self._active.file.write_at(self._position, [head, *data])
+        try:
+            self._active.file.write_at(self._position, [head, *data])
+        except OSError:
+            # What is missing may be what was there before: the record must not be whole by chance.
+            self._active.file.write_at(self._position, [bytes(len(RECORD_MAGIC))])
+            raise
         self._position = _aligned(self._position + len(head) + data_size)
         self.commit += 1
         self._active.last_commit = self.commit

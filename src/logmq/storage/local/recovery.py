@@ -286,9 +286,12 @@ class _Recovery:
         log.last_append_ms = timestamp_ms
 
     def _roll(self, log: Log, part: Part, timestamp_ms: int) -> None:
+        segment = log.segments[-1]
+        size = segment.file.size()
         if log.tail.offset < part.base_offset:  # the end of the segment before is among the missing commits
-            size = self._sizes.get(log.segments[-1].name, 0)
             self._lose(log, Entry(part.base_offset, max(size, log.tail.position), timestamp_ms, 0))
+        elif size > log.tail.position:  # an append that failed was cut off again, and the cut itself was lost
+            self._cut_off(segment, log.tail.position, size)
         self._sizes.pop(log_name(log.spec.partition, part.base_offset), None)
         log.roll(timestamp_ms)
 
@@ -333,8 +336,11 @@ class _Recovery:
             count = surplus if log.spec.format is Format.PLAIN else max(1, log.codec.walk(data).offset_count)
             self._lose(log, Entry(log.tail.offset + count, size, log.last_append_ms, 0))
         else:
-            segment.file.truncate(log.tail.position)
-            self._report.cut_bytes[segment.name] = surplus
+            self._cut_off(segment, log.tail.position, size)
+
+    def _cut_off(self, segment: Segment, position: int, size: int) -> None:
+        segment.file.truncate(position)
+        self._report.cut_bytes[segment.name] = size - position
 
 
 def _trims(chain: Chain) -> dict[int, int]:

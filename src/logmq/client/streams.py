@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from logmq.client import requests
 from logmq.client.address import Address
+from logmq.client.errors import ConnectionLost
 from logmq.client.exchanges import Messages
 from logmq.client.link import Link, open_link
 from logmq.client.replies import Message
@@ -59,6 +60,8 @@ class MessageStream:
         async for batch in exchange.batches():
             link.resume()
             yield batch
+        # Nobody asked for an end: a broker that stops lets its followers know where they were.
+        raise ConnectionLost(f"the broker at {self.address} ended the stream at offset {exchange.next_offset}")
 
     async def _counted(self, link: Link) -> AsyncGenerator[list[Message], None]:
         """Page through the log until the end or until `count` messages were read."""

@@ -256,6 +256,17 @@ async def test_a_refused_stream_raises() -> None:
         assert seen == [b"a"]
 
 
+async def test_a_followed_stream_that_the_broker_ends_is_a_lost_connection() -> None:
+    """A broker that stops ends its streams: a follower must not take that for the end of the log."""
+    answers = {b"FOLLOW t 0": b"MESSAGE 0 1 a\nEND 5\n"}
+    async with running(answers=answers) as broker, connect(broker.address) as c:
+        seen = []
+        with pytest.raises(ConnectionLost, match=f"the broker at {broker.address} ended the stream at offset 5"):
+            async for message in c.follow("t", 0):
+                seen.append(message.payload)
+        assert seen == [b"a"]
+
+
 async def test_an_impossible_stream_fails_before_it_connects() -> None:
     """A topic name that cannot be sent is refused without a connection."""
     async with running() as broker, connect(broker.address) as c:

@@ -40,6 +40,7 @@ EXIT_SYNC_FAILED = 74
 _SWITCH_INTERVAL_S = 0.0002
 """With the default of 5 ms the commit thread waits that long for a busy loop to let go of the interpreter."""
 _MAINTENANCE_INTERVAL_S = 1.0
+_REPEATED_SIGNAL_S = 1.0
 
 
 class Server:
@@ -117,10 +118,14 @@ class Server:
 
 
 class _signals:  # noqa: N801
-    """Call `stop` on SIGINT and SIGTERM while the block runs; a second signal ends the process at once."""
+    """Call `stop` on SIGINT and SIGTERM while the block runs; a later second signal ends the process at once.
+
+    Not one that comes with the first: `make serve` gets it from the terminal's process group and passes it on.
+    """
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop
+        self._stopped = False
         self._loop = asyncio.get_running_loop()
 
     def __enter__(self) -> None:
@@ -128,8 +133,10 @@ class _signals:  # noqa: N801
             self._loop.add_signal_handler(number, self._first)
 
     def _first(self) -> None:
-        self.__exit__()
-        self._stop()
+        if not self._stopped:
+            self._stopped = True
+            self._loop.call_later(_REPEATED_SIGNAL_S, self.__exit__)
+            self._stop()
 
     def __exit__(self, *_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -64,7 +64,7 @@ class Checkpointer:
     @property
     def due(self) -> bool:
         """Whether there is anything that the last checkpoint does not cover."""
-        return self._journal.commit > self.last_commit
+        return self._journal.commit > self.last_commit or any(log.dirty for log in self._logs.values())
 
     def begin(self) -> Plan:
         """Note where all logs end. Call it between commits, with nothing unsynced."""

@@ -25,6 +25,7 @@ from logmq.storage.local.names import META, parse_segment, stored_partition
 T = TypeVar("T")
 
 _VERSION = 1
+_RESERVE_SIZE = 256 * 1024
 _SCHEMA = """
 CREATE TABLE topics (
     name TEXT PRIMARY KEY,
@@ -60,6 +61,7 @@ class SqliteMeta:
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.execute("PRAGMA foreign_keys = ON")
             self._prepare()
+            self._reserve_room()
         except sqlite3.Error as error:
             raise UnreadableDirectory(f"{directory / META} cannot be read: {error}") from error
 
@@ -71,6 +73,19 @@ class SqliteMeta:
             raise UnreadableDirectory(
                 f"{META} has version {version}, this LogMQ knows version {_VERSION}: use the newer LogMQ that wrote it"
             )
+
+    def _reserve_room(self) -> None:
+        """Let both files hold room for later transactions: on a full disk topics must still be dropped and altered.
+
+        The write-ahead log is begun anew after a checkpoint and not cut, the database keeps its free pages.
+        """
+        self._database.executescript(
+            f"""
+            BEGIN; CREATE TABLE reserve (filler BLOB); INSERT INTO reserve VALUES (zeroblob({_RESERVE_SIZE})); COMMIT;
+            BEGIN; DROP TABLE reserve; COMMIT;
+            PRAGMA wal_checkpoint(RESTART);
+            """
+        )
 
     async def _run(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, function)

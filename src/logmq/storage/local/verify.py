@@ -128,6 +128,8 @@ class _Verification:
 
     def check_part(self, spec: LogSpec, part: Part, inline: bytes, commit: int) -> Iterator[Progress | Finding]:
         """One log's part of a commit that only the journal covers so far."""
+        self._checked += part.size
+        yield Progress(self._checked, self._total)
         if part.kind is Kind.TRIM or (part.kind is Kind.INLINE and crc32c(inline) == part.crc):
             return
         name = log_name(spec.partition, part.base_offset)

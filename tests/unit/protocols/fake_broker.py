@@ -7,6 +7,7 @@ partition; `cold` makes `read_nowait` answer None, so that the slow way is taken
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -218,12 +219,15 @@ class FakeBroker:
             return Chunk(len(log.data), len(log.data), b"")
         if offset < log.log_start_offset:
             raise OffsetOutOfRange(offset, log.log_start_offset, len(log.data))
-        starts = [*log.starts, len(log.data)]
-        first = next(start for start in starts if start >= offset)
-        if first == len(log.data):
-            return Chunk(first, first, b"")
-        end = max([each for each in starts if first < each <= first + size_max] or [starts[starts.index(first) + 1]])
-        return Chunk(first, end, bytes(log.data[first:end]))
+        index = bisect_left(log.starts, offset)
+        if index == len(log.starts):  # inside the last record
+            return Chunk(len(log.data), len(log.data), b"")
+        first = log.starts[index]
+        last = max(bisect_right(log.starts, first + size_max) - 1, index + 1)
+        end = log.starts[last] if last < len(log.starts) else len(log.data)
+        if len(log.data) - first <= size_max:
+            end = len(log.data)
+        return Chunk(first, end, bytes(memoryview(log.data)[first:end]))
 
     async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool:
         assert timeout_s is None

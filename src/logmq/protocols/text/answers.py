@@ -56,6 +56,7 @@ CODES: Mapping[type[LogMQError], str] = {
     text.UnfinishedLine: "UNFINISHED_LINE",
     text.RequestTooSlow: "TIMEOUT",
     text.IdleTooLong: "IDLE",
+    text.TopicReplaced: "UNKNOWN_TOPIC",
     text.UnsupportedFormat: "UNSUPPORTED_FORMAT",
 }
 """The code of every error class; a test walks the classes, so that none is forgotten."""

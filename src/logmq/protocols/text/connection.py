@@ -205,7 +205,12 @@ class TextConnection(asyncio.Protocol):
         """Take requests until something holds them up or there are none."""
         if self._transport is None:
             return
-        while self._task is None and not self._outlet.full and (request := self._next_request()) is not None:
+        while self._task is None and not self._outlet.full:
+            request, self._held = self._held, None
+            if request is None and self._ending is not _Ending.CLOSE:
+                request = self._parser.next_request()
+            if request is None:
+                break
             if type(request) is Produce:
                 if self._queue_size >= self._limits.queue_size_max_bytes:
                     self._held = request
@@ -219,16 +224,10 @@ class TextConnection(asyncio.Protocol):
         self._outlet.flush()
         if self._following is not None:
             self._listen()
-        if self._ending is _Ending.NOT:
-            self._adjust_reading()
-        else:
+        if self._ending is not _Ending.NOT:
             self._close_if_done()
-
-    def _next_request(self) -> Request | None:
-        if self._held is not None:
-            request, self._held = self._held, None
-            return request
-        return None if self._ending is _Ending.CLOSE else self._parser.next_request()
+        elif self._reading_paused or self._is_held_up():
+            self._adjust_reading()
 
     def _answer(self, request: Request) -> None:
         """Answer a request that is not a PRODUCE, or start what will."""
@@ -244,8 +243,7 @@ class TextConnection(asyncio.Protocol):
                 case ConsumeMany(partition, start, count):
                     self._read(Stream(self._broker, partition, start, count))
                 case Follow(partition, start):
-                    self._following = Stream(self._broker, partition, start, None)
-                    self._start(self._serve(self._following, None))
+                    self._follow(Stream(self._broker, partition, start, None))
                 case Quit():
                     self._outlet.write(BYE)
                     self._ending = _Ending.CLOSE
@@ -291,8 +289,8 @@ class TextConnection(asyncio.Protocol):
             self._start(_wait_for(room))
             return
         verdicts = producing.examine(self._broker, request, _NO_FAILURES)
-        unknown = [verdict.topic for verdict in verdicts if type(verdict) is UnknownTopic]
-        if unknown:
+        if UnknownTopic in map(type, verdicts):
+            unknown = [verdict.topic for verdict in verdicts if isinstance(verdict, UnknownTopic)]
             self._start(self._create_topics(request, unknown))
         else:
             self._send(request, verdicts)
@@ -342,6 +340,11 @@ class TextConnection(asyncio.Protocol):
         if need is not Step.DONE:
             self._start(self._serve(reading, need))
 
+    def _follow(self, stream: Stream) -> None:
+        self._read(stream)
+        if self._task is not None:
+            self._following = stream
+
     def _burst(self, reading: Reading) -> Step | None:
         """Take some steps. Returns what the next one needs; None: only room, and that others have their turn."""
         size = 0
@@ -371,14 +374,19 @@ class TextConnection(asyncio.Protocol):
 
     async def _wait(self, reading: Reading) -> None:
         """Wait for messages. When the client closes its side, that ends the waiting, not the reading."""
+        if self._has_heard_all():
+            return
         self._waits = True
         try:
             await self._broker.wait(reading.partition, reading.offset, None)
         except asyncio.CancelledError:
-            if self._ending is not _Ending.EOF or self._transport is None:
+            if not self._has_heard_all():
                 raise
         finally:
             self._waits = False
+
+    def _has_heard_all(self) -> bool:
+        return self._ending is _Ending.EOF and self._transport is not None
 
     def _listen(self) -> None:
         """During a FOLLOW: the next line ends it."""

@@ -8,6 +8,7 @@
         ├── LineTooLong, MessageLineTooLong
         ├── MissingNewline, UnfinishedLine
         ├── RequestTooSlow, IdleTooLong     the connection is closed after these
+        ├── TopicReplaced
         └── UnsupportedFormat
 
 `answers.py` has the code of each.
@@ -137,4 +138,12 @@ class UnsupportedFormat(CommandError):
 
     def __init__(self, topic: str, stored: Format) -> None:
         super().__init__(f"topic {topic!r} has the format {stored}, which the text protocol cannot handle yet")
+        self.topic = topic
+
+
+class TopicReplaced(CommandError):
+    """While a topic was being read it was dropped, and another one of its name was made."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic!r} was dropped meanwhile; the one of that name now is another")
         self.topic = topic

@@ -160,7 +160,7 @@ class Parser:
         try:
             parsed = parse_line(line)
         except LogMQError as error:
-            return Invalid(error)
+            return Invalid(error.with_traceback(None))  # which would keep all of this alive
         return self._begin_body(parsed) if isinstance(parsed, Announced) else parsed
 
     def _set_aside(self) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import TypeAlias
 
 from logmq.broker.broker import Broker
@@ -104,10 +105,7 @@ class _Part:
 def send(broker: Broker, request: Produce, verdicts: Sequence[Verdict]) -> Sending:
     """Hand the messages to the broker, all in one call."""
     appends: list[Append] = []
-    parts = [
-        _prepare(appends, partition, payloads, verdict, request.size)
-        for partition, payloads, verdict in zip(request.partitions, request.payloads, verdicts, strict=True)
-    ]
+    parts = list(map(_prepare, repeat(appends), request.partitions, request.payloads, verdicts, repeat(request.size)))
     if not appends:
         return Sending(parts, request, None)
     try:

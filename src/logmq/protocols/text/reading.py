@@ -14,10 +14,11 @@ from enum import Enum
 from typing import Protocol, TypeAlias
 
 from logmq.broker.broker import Broker
-from logmq.errors import LogMQError, UnknownPartition, UnknownTopic
+from logmq.errors import LogMQError, UnknownPartition
 from logmq.limits import KIB, READ_SIZE
 from logmq.model import Topic, TopicPartition
 from logmq.protocols.text.answers import EOF, end, error_line, messages
+from logmq.protocols.text.errors import TopicReplaced
 from logmq.protocols.text.formats import Messages, format_of
 from logmq.protocols.text.requests import Edge, Start
 from logmq.storage.engine import Chunk
@@ -273,8 +274,8 @@ class Stream:
 
     def _advance(self) -> Progress:
         topic = self._broker.topic(self.partition.topic)
-        if log_id(topic, self.partition) != self._log_id:  # dropped and made anew: other messages, other offsets
-            raise UnknownTopic(topic.name)
+        if log_id(topic, self.partition) != self._log_id:
+            raise TopicReplaced(topic.name)
         if self._left == 0 or (self._until is not None and self.offset >= self._until):
             return self.finish()
         chunk = self._next_chunk()

@@ -95,12 +95,13 @@ def _without_returns(rests: list[bytes], run: bytes) -> list[bytes]:
 class _Gathered:
     """PRODUCE lines by partition, and in which order they came."""
 
-    __slots__ = ("_line_size_max", "limits", "order", "partitions", "payloads", "slots")
+    __slots__ = ("_line_size_max", "_slot_of", "limits", "order", "partitions", "payloads", "slots")
 
     def __init__(self, line_size_max: Callable[[TopicPartition], int]) -> None:
         self._line_size_max = line_size_max
         self.slots: dict[bytes, int] = {}
-        self.partitions: dict[TopicPartition, int] = {}
+        self._slot_of: dict[TopicPartition, int] = {}
+        self.partitions: list[TopicPartition] = []
         self.payloads: list[list[bytes]] = []
         self.order: list[int] = []
         self.limits: dict[int, int] = {}
@@ -111,8 +112,9 @@ class _Gathered:
         if partition is None:
             return None
         # Several prefixes may name one partition (`t`, `t/0`), whose messages must stay in order.
-        slot = self.slots[prefix] = self.partitions.setdefault(partition, len(self.payloads))
-        if slot == len(self.payloads):
+        slot = self.slots[prefix] = self._slot_of.setdefault(partition, len(self.partitions))
+        if slot == len(self.partitions):
+            self.partitions.append(partition)
             self.payloads.append([])
         return slot
 
@@ -120,15 +122,18 @@ class _Gathered:
         """How long a line may be."""
         limit = self.limits.get(slot)
         if limit is None:
-            limit = self.limits[slot] = self._line_size_max(list(self.partitions)[slot])
+            limit = self.limits[slot] = self._line_size_max(self.partitions[slot])
         return limit
 
     def request(self, size: int) -> Produce | None:
         """All of it; None if there is nothing."""
+        if self.payloads and not self.payloads[-1]:  # the line that named this partition was too long
+            self.payloads.pop()
+            self.partitions.pop()
         if not self.payloads:
             return None
         order = self.order if len(self.payloads) > 1 else None
-        return Produce(list(self.partitions), self.payloads, order, size)
+        return Produce(self.partitions, self.payloads, order, size)
 
 
 def take_produce(data: bytes, newline: int) -> Produce | None:

@@ -1,0 +1,194 @@
+"""Which protocol a client speaks, from its first bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.protocols.text_session import FakeTransport, ManualTime, settle
+
+from logmq.protocols.detect import PREFIX_SIZE_MAX, Detector, Wire, detect
+from logmq.protocols.text.commands import COMMANDS
+
+FIRST_BYTES: list[tuple[bytes, Wire | None]] = [
+    (b"", None),
+    (b"\x16\x03\x01\x02\x00", Wire.TLS),
+    (b"\x00\x00\x00\x2c\x00\x12", Wire.KAFKA),
+    (b"\x00", Wire.KAFKA),
+    (b"\x07\xff\xff\xff", Wire.KAFKA),
+    (b"\x08", Wire.TEXT),
+    (b"GET / HTTP/1.1\r\n", Wire.HTTP),
+    (b"PRI * HTTP/2.0\r\n", Wire.HTTP),
+    (b"OPTIONS *", Wire.HTTP),
+    (b"CONNECT x:1", Wire.HTTP),
+    (b"G", None),
+    (b"GET", None),
+    (b"GETX", Wire.TEXT),
+    (b"get / HTTP/1.1", Wire.TEXT),
+    (b"GET\n", Wire.TEXT),
+    (b"P", None),
+    (b"PR", None),
+    (b"PRO", Wire.TEXT),
+    (b"PI", Wire.TEXT),
+    (b"PRODUCE t x\n", Wire.TEXT),
+    (b"CON", None),
+    (b"CONS", Wire.TEXT),
+    (b"COMMIT", Wire.TEXT),
+    (b"D", None),
+    (b"DR", Wire.TEXT),
+    (b"DES", Wire.TEXT),
+    (b"H", None),
+    (b"HELP\n", Wire.TEXT),
+    (b"TOPICS\n", Wire.TEXT),
+    (b"\n", Wire.TEXT),
+    (b"\xff\xff", Wire.TEXT),
+]
+
+
+@pytest.mark.parametrize(("prefix", "wire"), FIRST_BYTES, ids=[repr(prefix) for prefix, _ in FIRST_BYTES])
+def test_first_bytes(prefix: bytes, wire: Wire | None) -> None:
+    """TLS, Kafka and HTTP have their beginnings, anything else is text, as soon as it can be told."""
+    assert detect(prefix) is wire
+
+
+@given(st.binary(min_size=PREFIX_SIZE_MAX, max_size=20))
+def test_decided_within_the_prefix(data: bytes) -> None:
+    """At most eight bytes decide, and what is decided does not change with more bytes."""
+    verdicts = [detect(data[:size]) for size in range(1, len(data) + 1)]
+    decided = [verdict for verdict in verdicts if verdict is not None]
+    assert len(set(decided)) == 1
+    assert len(verdicts) - len(decided) < PREFIX_SIZE_MAX
+
+
+def test_no_command_is_a_method() -> None:
+    """No text command begins an HTTP request, in any letter case."""
+    for name in COMMANDS:
+        assert detect(name + b" ") is Wire.TEXT and detect(name.lower() + b"\n") is Wire.TEXT
+
+
+class Listening(asyncio.Protocol):
+    """Notes what it is given."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes | str] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.heard.append("made")
+
+    def data_received(self, data: bytes) -> None:
+        self.heard.append(data)
+
+    def eof_received(self) -> bool:
+        self.heard.append("eof")
+        return True
+
+
+class Port:
+    """A detector with its transport, and the protocols it passed the transport on to."""
+
+    def __init__(self, *wires: Wire) -> None:
+        self.made: list[Listening] = []
+        self.ended: list[Detector] = []
+        self.time = ManualTime()
+        self.detector = Detector(
+            dict.fromkeys(wires or (Wire.TEXT,), self.make),
+            loop=self.time.loop,
+            timeout_s=10,
+            on_end=self.ended.append,
+        )
+        self.transport = FakeTransport(self.detector)
+        self.detector.connection_made(self.transport)
+
+    def make(self) -> Listening:
+        self.made.append(Listening())
+        return self.made[-1]
+
+
+async def test_passed_on() -> None:
+    """The protocol gets the transport and every byte that came, in whatever pieces it came."""
+    for pieces in ([b"PRODUCE t x\n"], [b"P", b"R", b"ODUCE t x\n"], [b"C", b"ONSUME t 0\n"]):
+        port = Port()
+        for piece in pieces:
+            port.detector.data_received(piece)
+            if port.made:
+                break
+        assert port.transport.protocol is port.made[0]
+        given_on = b"".join(piece for piece in port.made[0].heard if isinstance(piece, bytes))
+        assert port.made[0].heard[0] == "made" and b"".join(pieces).startswith(given_on)
+        assert port.ended == [port.detector] and port.time.timer_count == 0
+
+
+async def test_every_wire_has_its_protocol() -> None:
+    """Each protocol that has a factory gets its clients."""
+    for first, wire in ((b"\x00\x00\x00\x10", Wire.KAFKA), (b"GET / ", Wire.HTTP), (b"\x16\x03", Wire.TLS)):
+        port = Port(wire)
+        port.detector.data_received(first)
+        assert port.made[0].heard == ["made", first]
+
+
+async def test_silence_is_text() -> None:
+    """Who says nothing decisive for ten seconds is a person at nc."""
+    for said in (b"", b"P"):
+        port = Port()
+        if said:
+            port.detector.data_received(said)
+        port.time.advance(9.9)
+        assert not port.made
+        port.time.advance(0.2)
+        assert port.made[0].heard == ["made", *([said] if said else [])]
+
+
+async def test_http_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """An HTTP client without a protocol gets a 501 that says what is spoken here, and its connection is closed."""
+    caplog.set_level(logging.INFO)
+    port = Port()
+    port.detector.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = bytes(port.transport.written)
+    head, body = answer.split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 501 ") and b"Connection: close" in head
+    assert b"Content-Length: %d" % len(body) in head and b"nc" in body
+    assert port.transport.closed
+    assert "HTTP" in caplog.text and "198.51.100.7" in caplog.text
+    port = Port()
+    port.detector.data_received(b"HEAD / HTTP/1.1\r\n\r\n")
+    assert port.transport.written.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("first", [b"\x16\x03\x01", b"\x00\x00\x00\x20"])
+async def test_others_are_closed(first: bytes) -> None:
+    """A Kafka or TLS client without a protocol would not understand an answer: it is closed."""
+    port = Port()
+    port.detector.data_received(first)
+    port.detector.data_received(b"more")
+    assert port.transport.closed and not port.transport.written and not port.made
+    await settle()
+    assert port.ended == [port.detector] and port.time.timer_count == 0
+
+
+async def test_eof_before_it_is_known() -> None:
+    """A client that closes before it is known is text if it said something, and nothing if not."""
+    port = Port()
+    assert port.detector.eof_received() is False
+    port = Port()
+    port.detector.data_received(b"P")
+    assert port.detector.eof_received() is True
+    assert port.made[0].heard == ["made", b"P", "eof"]
+
+
+async def test_lost_before_it_is_known() -> None:
+    """A connection that breaks before anything came leaves no timer."""
+    port = Port()
+    port.detector.connection_lost(None)
+    assert port.ended == [port.detector] and port.time.timer_count == 0
+    port.detector.close()
+
+
+async def test_closed_before_it_is_known() -> None:
+    """When the broker stops, who has not spoken yet is closed."""
+    port = Port()
+    port.detector.close()
+    await settle()
+    assert port.transport.closed and port.ended

@@ -164,8 +164,11 @@ class BrokerProcess:
         self._process.send_signal(number)
 
     def wait(self, timeout_s: float = 20.0) -> int:
-        """Wait until it has ended by itself; returns its exit code, negative for a signal."""
-        code = self._process.wait(timeout_s)
+        """Wait until it has ended by itself; returns its exit code, negative for a signal. Raises: TimeoutError."""
+        try:
+            code = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"the broker still runs after {timeout_s} s:\n{self.output.text}") from error
         self.output.join()
         return code
 

@@ -11,14 +11,20 @@ from pathlib import Path
 _LENGTH = struct.Struct(">I")
 
 
-def log_bytes(data_dir: Path, topic: str) -> bytes:
-    """All bytes of partition 0 of a topic, its segments one after the other; each must begin where it says."""
-    data = b""
+def log_bytes(data_dir: Path, topic: str, start: int = 0) -> bytes:
+    """The bytes of partition 0 of a topic from `start` on, its segments one after the other.
+
+    Raises: AssertionError when a segment does not begin where its name says.
+    """
+    parts = []
+    end = 0
     for path in segment_paths(data_dir, topic):
-        base = int(path.stem.partition("+")[2] or 0)
-        assert base == len(data), f"{path.name} begins at {base}, the segments before it end at {len(data)}"
-        data += path.read_bytes()
-    return data
+        base, size = int(path.stem.partition("+")[2] or 0), path.stat().st_size
+        assert base == end, f"{path.name} begins at {base}, the segments before it end at {end}"
+        end += size
+        if end > start:
+            parts.append(path.read_bytes()[max(0, start - base) :])
+    return b"".join(parts)
 
 
 def segment_paths(data_dir: Path, topic: str) -> list[Path]:
@@ -26,17 +32,18 @@ def segment_paths(data_dir: Path, topic: str) -> list[Path]:
     return [data_dir / f"{topic}.log", *sorted(data_dir.glob(f"{topic}+*.log"))]
 
 
-def frames_of(data: bytes, start: int = 0) -> list[tuple[int, bytes]]:
-    """Offset and payload of each frame from `start` on. Raises: AssertionError where the bytes are not whole frames."""
+def frames_of(data: bytes, base: int = 0) -> list[tuple[int, bytes]]:
+    """Offset and payload of each frame in `data`, which begins at offset `base`.
+
+    Raises: AssertionError where the bytes are not whole frames.
+    """
     frames = []
-    position = start
+    position = 0
     while position < len(data):
-        assert position + _LENGTH.size <= len(data), f"half a length at {position} of {len(data)}"
-        (size,) = _LENGTH.unpack_from(data, position)
-        end = position + _LENGTH.size + size
-        assert end <= len(data), (
-            f"half a message at {position}: {size} bytes of which {len(data) - position - 4} are there"
-        )
-        frames.append((position, data[position + _LENGTH.size : end]))
+        start = position + _LENGTH.size
+        assert start <= len(data), f"half a length at {base + position}, the end is {base + len(data)}"
+        end = start + _LENGTH.unpack_from(data, position)[0]
+        assert end <= len(data), f"half a message at {base + position}: to {base + end}, the end is {base + len(data)}"
+        frames.append((base + position, data[start:end]))
         position = end
     return frames

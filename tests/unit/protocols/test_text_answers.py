@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.unit.protocols.fake_broker import FakeBroker
+from tests.unit.protocols.text_session import Session
 
 import logmq
 from logmq.config import TOPIC_SETTINGS
@@ -25,18 +27,22 @@ from logmq.storage.engine import Chunk
 PAGE = Path(logmq.__file__).parents[2] / "docs" / "text-protocol.md"
 
 
+_ELSEWHERE = ("logmq.cli.", "logmq.client.", "logmq.storage.")
+
+
 def _subclasses(of: type[LogMQError]) -> set[type[LogMQError]]:
     return {of}.union(*(_subclasses(each) for each in of.__subclasses__()))
 
 
 def _errors() -> set[type[LogMQError]]:
+    """All that the broker raises. The command line and the client have errors of their own, and so have engines."""
     for module in pkgutil.walk_packages(logmq.__path__, "logmq."):
-        if ".cli" not in module.name and ".client" not in module.name and "__main__" not in module.name:
+        if not f"{module.name}.".startswith(_ELSEWHERE) and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     return {
         each
         for each in _subclasses(LogMQError)
-        if each.__module__.startswith("logmq.") and not each.__module__.startswith(("logmq.cli", "logmq.client"))
+        if each.__module__.startswith("logmq.") and not each.__module__.startswith(_ELSEWHERE)
     }
 
 
@@ -44,6 +50,15 @@ def test_every_error_has_a_code() -> None:
     """The table from errors to codes is total over all that the broker can raise."""
     missing = {each.__qualname__ for each in _errors()} - {each.__qualname__ for each in answers.CODES}
     assert not missing
+
+
+def test_errors_without_a_code() -> None:
+    """An error that should not have come this far has the code of the nearest class that has one."""
+
+    class SurpriseError(UnknownTopic):
+        pass
+
+    assert answers.error_line(SurpriseError("x")).startswith(b"ERR UNKNOWN_TOPIC ")
 
 
 def test_codes_are_words() -> None:
@@ -122,7 +137,7 @@ def test_every_request_is_answered() -> None:
         requests.Produce, requests.Consume, requests.ConsumeEdge, requests.ConsumeMany, requests.Follow,
         requests.Quit, requests.Blank, requests.Invalid,
     }  # fmt: skip
-    kinds = set(requests.Request.__args__)  # type: ignore[attr-defined]
+    kinds = set(requests.Request.__args__)
     assert own | set(handlers.IMMEDIATE) | set(handlers.AWAITED) == kinds
     assert not set(handlers.IMMEDIATE) & set(handlers.AWAITED)
 
@@ -139,7 +154,7 @@ def test_examples_are_commands() -> None:
 
 def test_the_page_has_every_command() -> None:
     """docs/text-protocol.md has each command's form, effect, answers and example."""
-    page = PAGE.read_text()
+    page = PAGE.read_text(encoding="utf-8")
     for command in COMMANDS.values():
         assert f"`{command.usage}`" in page, command.usage
         assert f"\n{command.example}\n" in page or f"> {command.example}\n" in page, command.example
@@ -149,18 +164,36 @@ def test_the_page_has_every_command() -> None:
 
 def test_the_page_has_every_code() -> None:
     """docs/text-protocol.md has a row for each code, with its meaning, and no row for any other."""
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*) \|$", PAGE.read_text(), re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     assert rows == dict(answers.CODE_MEANINGS)
 
 
 def test_the_page_has_the_limits_and_settings() -> None:
     """docs/text-protocol.md names the limits and topic settings that there are."""
-    page = PAGE.read_text()
+    page = PAGE.read_text(encoding="utf-8")
     assert f"{COMMAND_LINE_SIZE_MAX:,} bytes" in page and f"{CONSUME_COUNT_MAX:,}" in page
     for name in TOPIC_SETTINGS:
         assert f"`{name}`" in page
 
 
-def test_the_page_is_what_happens() -> None:
-    """The page's first conversation is the specification's."""
-    assert "> PRODUCE items item-1\nOK 0\n> CONSUME items 0\nMESSAGE 0 6 item-1\n" in PAGE.read_text()
+async def test_the_page_is_what_happens() -> None:
+    """The conversations on the page, held in their order with one broker, go as they stand there."""
+    broker = FakeBroker()
+    broker.add_topic("__consumer_offsets")
+    session, other = Session(broker), Session(broker)
+    blocks = re.findall(r"```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    for block in blocks:
+        if not block.startswith("> ") or "..." in block:
+            continue
+        expected = heard = b""
+        for line in block.splitlines():
+            if line.startswith("> "):
+                heard += await session.say(line[2:].encode() + b"\n")
+            elif line.startswith("(another client: "):
+                await other.say(line.removeprefix("(another client: ").removesuffix(")").encode() + b"\n")
+                await broker.announce()
+                heard += await session.hear()
+            else:
+                expected += line.encode() + b"\n"
+        assert heard == expected
+    assert session.transport.closed

@@ -59,7 +59,10 @@ CODES: Mapping[type[LogMQError], str] = {
     text.TopicReplaced: "UNKNOWN_TOPIC",
     text.UnsupportedFormat: "UNSUPPORTED_FORMAT",
 }
-"""The code of every error class; a test walks the classes, so that none is forgotten."""
+"""The code of every error class; a test walks the classes, so that none is forgotten.
+
+Errors that an engine keeps to itself have none: should one get here, it is as unexpected as it looks.
+"""
 
 CODE_MEANINGS: Mapping[str, str] = {
     "BAD_COUNT": "a count is not a number, or larger than allowed",
@@ -84,6 +87,7 @@ CODE_MEANINGS: Mapping[str, str] = {
     "OUT_OF_RANGE": "the offset lies before the first message that is kept; the reason names the range",
     "THROTTLED": "too much is waiting; nothing was stored, the reason says when to try again",
     "TIMEOUT": "the rest of a line or message did not come in time; the connection is closed",
+    "TOO_MANY_CONNECTIONS": "the broker has all the connections it takes (connections_max); this one is closed",
     "TOPIC_EXISTS": "a topic of that name is there already",
     "TRY_AGAIN": "nothing was stored, the same request may work later",
     "UNAVAILABLE": "the outcome is unknown: the write may or may not survive; the broker is stopping",
@@ -94,7 +98,7 @@ CODE_MEANINGS: Mapping[str, str] = {
     "UNKNOWN_TOPIC": "no topic has this name",
     "UNSUPPORTED_FORMAT": "the text protocol cannot handle this topic's format yet",
 }
-"""What each code means, as docs/text-protocol.md has it."""
+"""What each code means, as docs/text-protocol.md has it. The listener sends TOO_MANY_CONNECTIONS, without a parser."""
 
 OK = b"OK\n"
 PONG = b"PONG\n"
@@ -109,7 +113,8 @@ def error_line(error: LogMQError) -> bytes:
     reason = " ".join(str(error).split())
     if len(reason) > REASON_SIZE_MAX:
         reason = reason[: REASON_SIZE_MAX - 3] + "..."
-    return f"ERR {CODES[type(error)]} {reason}\n".encode("utf-8", "backslashreplace")
+    code = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
+    return f"ERR {code} {reason}\n".encode("utf-8", "backslashreplace")
 
 
 def acks(first_offset: int, offsets: Sequence[int]) -> bytes:

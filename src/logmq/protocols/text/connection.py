@@ -255,6 +255,9 @@ class TextConnection(asyncio.Protocol):
                     self._start(self._answer_later(request))
         except LogMQError as error:
             self._outlet.write(error_line(error))
+        except Exception:
+            logger.exception("a request failed in an unexpected way")
+            self._outlet.write(error_line(_UNEXPECTED))
 
     async def _answer_later(self, request: Request) -> None:
         try:

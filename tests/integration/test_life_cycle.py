@@ -112,6 +112,17 @@ def test_a_client_that_does_not_read_holds_up_a_stop_so_long_and_no_longer(tmp_p
         broker.stop()
 
 
+def test_a_signal_that_comes_twice_does_not_cut_the_stop(tmp_path: Path) -> None:
+    """Ctrl-C reaches the broker from the terminal and again from `make`, both at once: that is one wish to stop."""
+    broker, client = broker_with_a_deaf_client(tmp_path / "data", "300ms")
+    with client:
+        broker.signal(signal.SIGINT)
+        broker.output.wait_for('"stopping"')
+        broker.signal(signal.SIGTERM)
+        broker.signal(signal.SIGINT)
+        assert broker.wait() == 0
+
+
 def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
     """Who presses Ctrl-C again and again means it; what was acknowledged is there all the same."""
     broker, client = broker_with_a_deaf_client(tmp_path / "data", "1h")
@@ -288,6 +299,11 @@ def test_flags_go_before_environment_before_file(tmp_path: Path) -> None:
     ("variables", "file", "words"),
     [
         ({"LOGMQ_PROT": "1"}, "", "environment variable LOGMQ_PROT: no such setting; did you mean LOGMQ_PORT?"),
+        (
+            {"LOGMQ_JOURNAL_FILE_SIZE_BYTES": "4MiB"},
+            "",
+            "environment variable LOGMQ_JOURNAL_FILE_SIZE_BYTES: '4MiB' is",
+        ),
         ({}, "prot = 1", "configuration file logmq.toml, key prot: no such setting; did you mean port?"),
     ],
 )

@@ -58,3 +58,7 @@ WORK_THREADS = 8
 
 OFFSETS_LOG_SIZE_MIN = 1 * MIB
 """Size from which on the log of committed offsets may be compacted: below it is read in a few milliseconds."""
+
+LOOP_COMMIT_SIZE_MAX = 64 * KIB
+LOOP_COMMIT_CALLS_MAX = 256
+"""The largest commit that the event loop carries out itself: what a disk takes in well under a millisecond."""

@@ -174,9 +174,7 @@ class DirectoryInUse(StartupError):
     """Another process has locked the data directory."""
 
     def __init__(self, directory: str) -> None:
-        super().__init__(
-            f"{directory} is in use by another LogMQ process; stop that one or choose another --data-dir"
-        )
+        super().__init__(f"{directory} is in use by another LogMQ process; stop that one or choose another --data-dir")
         self.directory = directory
 
 

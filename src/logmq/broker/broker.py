@@ -11,7 +11,7 @@ from logmq.clock import Clock
 from logmq.config import Config
 from logmq.errors import InternalTopic, UnknownTopic
 from logmq.model import Bounds, Format, Topic, TopicPartition
-from logmq.storage.engine import Append, AppendResult, Chunk, LogStatistics, LogStore, Meta
+from logmq.storage.engine import Append, Appending, Chunk, LogStatistics, LogStore, Meta
 
 
 class Broker:
@@ -94,7 +94,7 @@ class Broker:
             raise InternalTopic(topic.name)
         return topic
 
-    def append(self, appends: Sequence[Append]) -> asyncio.Future[list[AppendResult]]:
+    def append(self, appends: Sequence[Append]) -> Appending:
         """See `LogStore.append`. The caller has checked each partition with `check_producible`."""
         return self._store.append(appends)
 

@@ -4,8 +4,9 @@ Each commit is a record of the topic `__consumer_offsets`, a line of JSON:
 
     {"group": "billing", "topic": "orders", "partition": 0, "offset": 4711, "committed_ms": ...}
 
-The last record of a group and partition counts; an offset of null forgets it. The table in memory is made by reading the log from its start; when
-the log has grown to several times the table's size, the table is appended as a whole and what is before it is trimmed.
+The last record of a group and partition counts; an offset of null forgets it. The table in memory is made by reading
+the log from its start; when the log has grown to several times the table's size, the table is appended as a whole and
+what is before it is trimmed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from logmq.errors import InvalidGroupName, LogMQError
 from logmq.limits import GROUP_NAME_SIZE_MAX, OFFSETS_LOG_SIZE_MIN, READ_SIZE
 from logmq.model import TopicPartition
 from logmq.records import frames
-from logmq.storage.engine import Append, Appended, AppendResult, LogStore
+from logmq.storage.engine import Append, Appended, Appending, LogStore
 
 OFFSETS_TOPIC = "__consumer_offsets"
 _PARTITION = TopicPartition(OFFSETS_TOPIC, 0)
@@ -118,7 +119,7 @@ class CommittedOffsets:
             self._compacting = None
 
 
-async def _only_result(results: asyncio.Future[list[AppendResult]]) -> Appended:
+async def _only_result(results: Appending) -> Appended:
     (result,) = await results
     if isinstance(result, LogMQError):
         raise result

@@ -11,9 +11,10 @@ Everything else that changes logs is a job on the thread, between two commits.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -27,6 +28,8 @@ from logmq.storage.local.files import SyncFailed
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 QUICK_COMMIT_S = 0.001
 """Commits that take longer on average go to the thread."""
 _WEIGHT = 0.1
@@ -34,16 +37,48 @@ _WEIGHT = 0.1
 
 
 class PendingCall(Call):
-    """A call whose caller waits."""
+    """A call whose caller waits: an `Appending`. Belongs to the loop's thread but for `results`."""
 
-    __slots__ = ("future", "size")
+    __slots__ = ("_callbacks", "_done", "size")
 
-    def __init__(
-        self, appends: Sequence[Append], future: asyncio.Future[list[AppendResult]], size: int, *, atomic: bool
-    ) -> None:
+    def __init__(self, appends: Sequence[Append], size: int, *, atomic: bool) -> None:
         super().__init__(appends, atomic)
-        self.future = future
         self.size = size
+        self._done = False
+        self._callbacks: tuple[Callable[[Any], object], ...] = ()
+
+    def done(self) -> bool:
+        """See `Appending.done`."""
+        return self._done
+
+    def result(self) -> list[AppendResult]:
+        """See `Appending.result`."""
+        assert self._done
+        return self.results
+
+    def add_done_callback(self, callback: Callable[[Any], object], /) -> None:
+        """See `Appending.add_done_callback`."""
+        if self._done:
+            callback(self)
+        else:
+            self._callbacks += (callback,)
+
+    def complete(self, results: list[AppendResult]) -> None:
+        """Tell whoever waits."""
+        self.results = results
+        self._done = True
+        for callback in self._callbacks:
+            try:
+                callback(self)
+            except Exception:  # one caller's mistake must not keep others from their results
+                _log.exception("an append's callback failed")
+
+    def __await__(self) -> Generator[Any, None, list[AppendResult]]:
+        if not self._done:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.add_done_callback(lambda _: settle(future, None, None))
+            yield from future
+        return self.results
 
 
 @dataclass(slots=True)
@@ -251,5 +286,5 @@ def fail(item: Item, error: LogMQError) -> None:
     """Tell whoever waits for an item that it will not be carried out."""
     if isinstance(item, Job):
         settle(item.future, None, error)
-    else:
-        settle(item.future, [error] * len(item.appends), None)
+    elif not item.done():
+        item.complete([error] * len(item.appends))

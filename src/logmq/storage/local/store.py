@@ -24,7 +24,7 @@ from logmq.config import Config
 from logmq.errors import DiskFull, LogMQError, Throttled, Unavailable, UnknownPartition, UnknownTopic
 from logmq.limits import CHECKPOINT_COMMITS_MAX, JOURNAL_FILE_COUNT_MAX, WORK_THREADS
 from logmq.model import Bounds, TopicPartition
-from logmq.storage.engine import Append, AppendResult, Chunk, LogSpec, LogStatistics
+from logmq.storage.engine import Append, Chunk, LogSpec, LogStatistics
 from logmq.storage.local import retention
 from logmq.storage.local.commit import Commits
 from logmq.storage.local.committer import Committer, Item, PendingCall, fail, settle
@@ -109,17 +109,17 @@ class LocalStore:
 
     # -- appending ---------------------------------------------------------------------------------------------------
 
-    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> asyncio.Future[list[AppendResult]]:
+    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> PendingCall:
         """See `LogStore.append`."""
-        future: asyncio.Future[list[AppendResult]] = self._loop.create_future()
-        size = sum([len(append.data) for append in appends])
+        size = sum([len(append.data) for append in appends]) if len(appends) > 1 else len(appends[0].data)
+        call = PendingCall(appends, size, atomic=atomic)
         refused = self._refusal()
-        if refused is not None:
-            future.set_result([refused] * len(appends))
-            return future
-        self._waiting_bytes += size
-        self._committer.submit(PendingCall(appends, future, size, atomic=atomic))
-        return future
+        if refused is None:
+            self._waiting_bytes += size
+            self._committer.submit(call)
+        else:
+            call.complete([refused] * len(appends))
+        return call
 
     def _refusal(self) -> LogMQError | None:
         if self._failure is not None:
@@ -150,8 +150,7 @@ class LocalStore:
         """See `Owner.committed`."""
         for call in calls:
             self._waiting_bytes -= call.size
-            if not call.future.done():
-                call.future.set_result(call.results)
+            call.complete(call.results)
         if self._waiters:
             for partition in {append.partition for call in calls for append in call.appends}:
                 self._wake(partition)

@@ -80,8 +80,8 @@ class TextConnection(asyncio.Protocol):
 
     __slots__ = (
         "_broker", "_clock", "_cursor", "_deadlines", "_ending", "_following", "_heard", "_held", "_limits",
-        "_lingering", "_loop", "_lost", "_on_lost", "_outlet", "_parser", "_queue_size", "_reading_paused", "_sendings", "_task", "_timer",
-        "_transport", "_waits",
+        "_lingering", "_loop", "_lost", "_on_lost", "_outlet", "_parser", "_queue_size", "_reading_paused",
+        "_sendings", "_task", "_timer", "_transport", "_waits",
     )  # fmt: skip
 
     def __init__(

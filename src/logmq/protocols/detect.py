@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import cast
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Wire(StrEnum):
@@ -137,7 +137,8 @@ class Detector(asyncio.Protocol):
         return protocol
 
     def _refuse(self, transport: asyncio.Transport, wire: Wire) -> None:
-        logger.info("refused a client from %s: it speaks %s", transport.get_extra_info("peername"), wire)
+        peer = transport.get_extra_info("peername")
+        _log.info("refused a client: its protocol is not spoken here", extra={"wire": str(wire), "peer": str(peer)})
         if wire is Wire.HTTP:
             transport.write(_not_implemented(with_body=not self._prefix.startswith(b"HEAD ")))
         transport.close()

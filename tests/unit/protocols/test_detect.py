@@ -151,7 +151,8 @@ async def test_http_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert head.startswith(b"HTTP/1.1 501 ") and b"Connection: close" in head
     assert b"Content-Length: %d" % len(body) in head and b"nc" in body
     assert port.transport.closed
-    assert "HTTP" in caplog.text and "198.51.100.7" in caplog.text
+    (record,) = caplog.records
+    assert (record.__dict__["wire"], record.__dict__["peer"]) == ("HTTP", "('198.51.100.7', 4711)")
     port = Port()
     port.detector.data_received(b"HEAD / HTTP/1.1\r\n\r\n")
     assert port.transport.written.endswith(b"\r\n\r\n")

@@ -82,12 +82,39 @@ async def test_a_client_that_does_not_read(line: bytes) -> None:
     await session.broker.put(T0, *[b"x" * 50_000] * 100)
     session.transport.room = 65536
     answer = await session.say(line * 100)
-    for _ in range(50):
+    for _ in range(400):
         session.connection.data_received(line) if session.transport.reading else None
         answer += await session.hear()
     assert 65536 < len(answer) < 600_000
     session.transport.read()
-    assert len(await session.hear()) > 65536
+    assert sum([len(await session.hear()) for _ in range(10)]) > 65536
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"PING\n", b"WHAT\n", b"\n", b"DESCRIBE wide\n", b"CONSUME t 0\nCONSUME wide 0\n", b"PRODUCE t/9 x\nPING\n"],
+)
+async def test_others_get_their_turn(line: bytes) -> None:
+    """A chunk full of commands is answered a part at a time, with other clients in between; nothing is left out."""
+    broker = FakeBroker()
+    broker.add_topic("t")
+    broker.add_topic("wide", count=1000)
+    busy, other = Session(broker), Session(broker)
+    chunk = line * (60_000 // len(line)) + b"COMMITTED g t\n"
+    busy.connection.data_received(chunk)
+    assert len(busy.transport.written) < 400_000
+    before = busy.transport.written.count(b"\n")
+    assert before < 20_000
+    assert await other.say(b"PING\n") == b"PONG\n"
+    for _ in range(1000):
+        await settle()
+        if busy.transport.written.endswith(b"NONE\n"):
+            break
+    else:
+        pytest.fail("the last line was not answered")
+    if line.strip():
+        assert busy.transport.written.count(b"\n") > before
+    assert busy.transport.reading
 
 
 async def test_a_client_that_never_reads_is_dropped() -> None:

@@ -46,7 +46,11 @@ from logmq.protocols.text.requests import (
 
 __all__ = ["ConnectionLimits", "TextConnection"]
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
+
+TURN_REQUEST_COUNT = 256
+"""Requests taken in one go (or until their answers fill a read), before other clients get their turn: a chunk can hold
+a hundred thousand."""
 
 BURST_STEP_COUNT = 32
 """Steps of a reading taken in one go, before other clients get their turn."""
@@ -205,22 +209,7 @@ class TextConnection(asyncio.Protocol):
         """Take requests until something holds them up or there are none."""
         if self._transport is None:
             return
-        while self._task is None and not self._outlet.full:
-            request, self._held = self._held, None
-            if request is None and self._ending is not _Ending.CLOSE:
-                request = self._parser.next_request()
-            if request is None:
-                break
-            if type(request) is Produce:
-                if self._queue_size >= self._limits.queue_size_max_bytes:
-                    self._held = request
-                    break
-                self._produce(request)
-            elif self._sendings and type(request) is not Blank:
-                self._held = request
-                break
-            else:
-                self._answer(request)
+        self._take_requests()
         self._outlet.flush()
         if self._following is not None:
             self._listen()
@@ -228,6 +217,36 @@ class TextConnection(asyncio.Protocol):
             self._close_if_done()
         elif self._reading_paused or self._is_held_up():
             self._adjust_reading()
+
+    def _take_requests(self) -> None:
+        turn_end = self._outlet.written + READ_SIZE
+        for _ in range(TURN_REQUEST_COUNT):
+            if self._task is not None or self._outlet.full:
+                return
+            if self._outlet.written > turn_end:
+                break
+            request, self._held = self._held, None
+            if request is None and self._ending is not _Ending.CLOSE:
+                request = self._parser.next_request()
+            if request is None:
+                return
+            self._take(request)
+            if self._held is not None:
+                return
+        if self._task is None and self._ending is not _Ending.CLOSE:
+            self._start(asyncio.sleep(0))
+
+    def _take(self, request: Request) -> None:
+        """Answer a request, start what will, or hold it back."""
+        if type(request) is Produce:
+            if self._queue_size >= self._limits.queue_size_max_bytes:
+                self._held = request
+            else:
+                self._produce(request)
+        elif self._sendings and type(request) is not Blank:
+            self._held = request
+        else:
+            self._answer(request)
 
     def _answer(self, request: Request) -> None:
         """Answer a request that is not a PRODUCE, or start what will."""
@@ -256,7 +275,7 @@ class TextConnection(asyncio.Protocol):
         except LogMQError as error:
             self._outlet.write(error_line(error))
         except Exception:
-            logger.exception("a request failed in an unexpected way")
+            _log.exception("a request failed in an unexpected way")
             self._outlet.write(error_line(_UNEXPECTED))
 
     async def _answer_later(self, request: Request) -> None:
@@ -277,7 +296,7 @@ class TextConnection(asyncio.Protocol):
         following, self._following = self._following, None
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            logger.error("a request failed in an unexpected way", exc_info=error)
+            _log.error("a request failed in an unexpected way", exc_info=error)
             self._outlet.write(error_line(_UNEXPECTED))
         elif task.cancelled() and following is not None:
             self._outlet.write(following.finish())

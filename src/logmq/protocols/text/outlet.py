@@ -13,7 +13,7 @@ OUTPUT_SIZE = 64 * KIB
 class Outlet:
     """What goes to one client. Whoever writes looks at `full` before it makes more: nothing here is refused."""
 
-    __slots__ = ("_answers", "_room", "_size", "_transport", "full", "full_count")
+    __slots__ = ("_answers", "_room", "_size", "_transport", "full", "full_count", "written")
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -24,6 +24,8 @@ class Outlet:
         """Whether the client has to read before it gets more."""
         self.full_count = 0
         """How often that began."""
+        self.written = 0
+        """Bytes in all."""
 
     def open(self, transport: asyncio.Transport) -> None:
         """Write to this from now on."""
@@ -38,6 +40,7 @@ class Outlet:
         """Add to what is written with the next `flush`, or at once when it is enough."""
         self._answers.append(answer)
         self._size += len(answer)
+        self.written += len(answer)
         if self._size >= OUTPUT_SIZE:
             self.flush()
 

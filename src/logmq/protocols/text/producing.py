@@ -23,7 +23,7 @@ from logmq.protocols.text.formats import TextFormat, format_of
 from logmq.protocols.text.requests import Produce
 from logmq.storage.engine import Append, Appended, AppendResult
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Verdict: TypeAlias = Topic | LogMQError
 """Where the messages for a partition go, or why they cannot."""
@@ -163,6 +163,6 @@ def _results(future: asyncio.Future[list[AppendResult]] | None, count: int) -> l
     if error is None:
         return future.result()
     if not isinstance(error, LogMQError):
-        logger.error("an append failed in an unexpected way", exc_info=error)
+        _log.error("an append failed in an unexpected way", exc_info=error)
         error = LogMQError("the append failed in an unexpected way; the broker's log says how")
     return [error] * count

@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from crc32c import crc32c
@@ -99,7 +100,7 @@ class Commits:
         if any(call.atomic and _failed(call) for call in calls):
             assert len(calls) == 1, "an atomic call has a commit of its own"
             self._undo(written)
-            calls[0].results = [next(filter(_is_error, calls[0].results))] * len(calls[0].appends)
+            calls[0].results = [next(filter(_is_failure, calls[0].results))] * len(calls[0].appends)
         elif written:
             self._enter_into_journal(written, items, timestamp_ms)
 
@@ -210,7 +211,8 @@ class Commits:
         self.sync()
         if self.journal.roll():
             return
-        self._checkpointer.settle()
+        with suppress(OSError):  # the room that it lacked may be there by now
+            self._checkpointer.settle()
         if not self.journal.roll():
             self._checkpointer.run()
             if not self.journal.roll():
@@ -220,12 +222,12 @@ class Commits:
 _NOT_YET = Unavailable("the append was not carried out")
 
 
-def _is_error(result: AppendResult) -> bool:
-    return isinstance(result, LogMQError)
+def _is_failure(result: AppendResult) -> bool:
+    return isinstance(result, LogMQError) and result is not _NOT_YET
 
 
 def _failed(call: Call) -> bool:
-    return any(_is_error(result) and result is not _NOT_YET for result in call.results)
+    return any(map(_is_failure, call.results))
 
 
 def _fail(appends: Iterable[tuple[Call, int]], error: LogMQError) -> None:

@@ -79,13 +79,22 @@ class SqliteMeta:
 
         The write-ahead log is begun anew after a checkpoint and not cut, the database keeps its free pages.
         """
-        self._database.executescript(
-            f"""
-            BEGIN; CREATE TABLE reserve (filler BLOB); INSERT INTO reserve VALUES (zeroblob({_RESERVE_SIZE})); COMMIT;
-            BEGIN; DROP TABLE reserve; COMMIT;
-            PRAGMA wal_checkpoint(RESTART);
-            """
-        )
+        try:
+            self._database.executescript(
+                f"""
+                DROP TABLE IF EXISTS reserve; -- a crash may have left it
+                BEGIN;
+                CREATE TABLE reserve (filler BLOB); INSERT INTO reserve VALUES (zeroblob({_RESERVE_SIZE}));
+                COMMIT;
+                BEGIN; DROP TABLE reserve; COMMIT;
+                PRAGMA wal_checkpoint(RESTART);
+                """
+            )
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            if self._database.in_transaction:  # started on a disk that is full already: what is there can be read
+                self._database.execute("ROLLBACK")
 
     async def _run(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, function)

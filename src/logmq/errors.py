@@ -10,6 +10,8 @@
     │   ├── NotLeader           ask the leader
     │   ├── Throttled           wait a moment
     │   └── DiskFull            free some room
+    ├── ProducerError           an idempotent producer has lost its place: it must begin anew
+    │   └── OutOfOrderSequence, ProducerFenced
     ├── Unavailable             the outcome is unknown: the write may or may not survive
     ├── Damaged                 these records cannot be read any more; the next ones can
     └── StartupError            the broker cannot start; the message says what to do
@@ -149,6 +151,30 @@ class DiskFull(RetriableError):
         super().__init__(f"the disk is full, nothing was stored: {reason}")
 
 
+class ProducerError(LogMQError):
+    """An idempotent producer cannot go on as it does; nothing was stored."""
+
+
+class OutOfOrderSequence(ProducerError):
+    """A batch does not follow the producer's last one."""
+
+    def __init__(self, producer_id: int, sequence: int, expected: int) -> None:
+        super().__init__(f"producer {producer_id} sent sequence {sequence} where {expected} was expected")
+        self.producer_id = producer_id
+        self.sequence = sequence
+        self.expected = expected
+
+
+class ProducerFenced(ProducerError):
+    """A newer instance of the producer has taken over."""
+
+    def __init__(self, producer_id: int, epoch: int, current_epoch: int) -> None:
+        super().__init__(f"producer {producer_id} has epoch {current_epoch} by now, not {epoch}")
+        self.producer_id = producer_id
+        self.epoch = epoch
+        self.current_epoch = current_epoch
+
+
 class Unavailable(LogMQError):
     """The broker could not carry the write through; whether it survives is unknown."""
 
@@ -174,9 +200,7 @@ class DirectoryInUse(StartupError):
     """Another process has locked the data directory."""
 
     def __init__(self, directory: str) -> None:
-        super().__init__(
-            f"{directory} is in use by another LogMQ process; stop that one or choose another --data-dir"
-        )
+        super().__init__(f"{directory} is in use by another LogMQ process; stop that one or choose another --data-dir")
         self.directory = directory
 
 

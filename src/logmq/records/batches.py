@@ -181,3 +181,11 @@ def with_append_time(data: bytes, starts: Sequence[int], timestamp_ms: int) -> b
         crc = crc32c(memoryview(stamped)[start + _ATTRIBUTES_POSITION : start + header.size])
         struct.pack_into(">I", stamped, start + _CRC_POSITION, crc)
     return bytes(stamped)
+
+
+def with_producer(data: bytes, producer_id: int, epoch: int, base_sequence: int) -> bytes:
+    """Copy one batch, as sent by an idempotent producer."""
+    stamped = bytearray(data)
+    struct.pack_into(">qhi", stamped, 43, producer_id, epoch, base_sequence)
+    struct.pack_into(">I", stamped, _CRC_POSITION, crc32c(memoryview(stamped)[_ATTRIBUTES_POSITION:]))
+    return bytes(stamped)

@@ -18,6 +18,15 @@ from logmq.errors import LogMQError
 from logmq.model import Bounds, Format, Topic, TopicPartition, TopicSettings
 
 
+class ProducerBatch(NamedTuple):
+    """What an idempotent producer says of a batch: who it is, and where the batch stands in its sequence."""
+
+    producer_id: int
+    epoch: int
+    base_sequence: int
+    record_count: int
+
+
 @dataclass(slots=True)
 class Append:
     """Whole records for one partition, encoded in its format.
@@ -32,6 +41,9 @@ class Append:
     starts: Sequence[int]
     offsets: Sequence[int]
     offset_count: int
+    producer: ProducerBatch | None = None
+    """Of an idempotent producer's append, which is a single batch: one that was stored already is answered with the
+    offsets that it got then."""
 
 
 class Appended(NamedTuple):
@@ -44,7 +56,7 @@ class Appended(NamedTuple):
 
 AppendResult = Appended | LogMQError
 """What became of one append. The errors: DiskFull, NotLeader, Throttled (nothing stored), UnknownPartition
-(dropped meanwhile), Unavailable (outcome unknown)."""
+(dropped meanwhile), OutOfOrderSequence, ProducerFenced, Unavailable (outcome unknown)."""
 
 
 @dataclass(frozen=True, slots=True)

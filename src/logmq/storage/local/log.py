@@ -21,6 +21,7 @@ from logmq.storage.engine import Append, Chunk, LogSpec
 from logmq.storage.local.files import File, Files
 from logmq.storage.local.index import Entry, IndexDamaged
 from logmq.storage.local.opened import OpenFiles
+from logmq.storage.local.producers import Producers
 from logmq.storage.local.segment import Segment
 from logmq.storage.local.tail import End, Tail
 
@@ -57,6 +58,7 @@ class Log:
         "dirty",
         "last_append_ms",
         "log_start_offset",
+        "producers",
         "sealed_size",
         "segments",
         "spec",
@@ -75,6 +77,7 @@ class Log:
         self.committed = self.tail.end()
         self.dirty: dict[Segment, File] = {}
         """Segments with bytes that their own file was not synced for; the files stay open until a checkpoint."""
+        self.producers = Producers()
         self.sealed_size = 0
         """Bytes in all segments but the last."""
 

@@ -15,9 +15,11 @@ from logmq.model import TopicPartition
 from logmq.storage.engine import LogSpec
 from logmq.storage.local.checkpointer import Plan
 from logmq.storage.local.commit import Call, Commits
+from logmq.storage.local.index import Entry
 from logmq.storage.local.journal import create_journal_file
 from logmq.storage.local.log import Log, LogState, create_segment
 from logmq.storage.local.recovery import recover
+from logmq.storage.local.repair import is_damaged, repair_index
 
 SyncMode = Literal["always", "interval", "never"]
 
@@ -42,6 +44,8 @@ class Session:
         self.commits = Commits(recovered.logs, recovered.journal, recovered.checkpointer, clock)
         self._opened = recovered.opened
         self._plan: Plan | None = None
+        self.reads_along = True
+        """Whether commits are mixed with reads."""
         self.stopped = False
         """Whether the store would have stopped: an error came where nobody can go on."""
 
@@ -55,7 +59,7 @@ class Session:
             self.stopped = True
             raise
         self.ledger.settle(calls)
-        if self.rng.random() < 0.2:
+        if self.reads_along and self.rng.random() < 0.2:
             self.read_somewhere()
         if self.mode == "always":
             self.sync()
@@ -84,6 +88,18 @@ class Session:
         check_chunk(chunk, offset, log, stream)
         if self.mode != "never":
             self.ledger.read(log.spec.partition, chunk.next_offset)
+
+    def repair_indexes(self, log: Log) -> None:
+        """Rebuild the log's damaged indexes, as the store does when a read comes upon one."""
+        self.commits.sync()
+        log.tail.close(log.last_append_ms)
+        log.publish()
+        ends = [*(segment.base_offset for segment in log.segments[1:]), log.tail.offset]
+        for segment, end in zip(log.segments, ends, strict=True):
+            if is_damaged(segment, end):
+                size = log.tail.position if segment is log.segments[-1] else segment.file.size()
+                repair_index(segment, log.codec, Entry(end, size, log.last_append_ms, 0))
+                log.dirty.setdefault(segment, segment.file)
 
     def trim(self, partition: TopicPartition, offset: int) -> None:
         """Let a log begin at `offset` and delete the segments before it. Raises: OSError, SyncFailed."""

@@ -4,63 +4,23 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from random import Random
 
 import pytest
-from tests.simulation.audit import audit
-from tests.simulation.disk import SimulatedDisk
-from tests.simulation.ledger import Ledger
-from tests.simulation.session import Session, SyncMode
-from tests.simulation.small_limits import SmallLimits
-from tests.simulation.workload import make_append, make_spec
+from tests.simulation.machine import LIMITS, Machine
 
-from logmq.errors import DiskFull
+from logmq.errors import Damaged, DiskFull
 from logmq.model import TopicPartition
-from logmq.storage.local.commit import Call
 from logmq.storage.local.files import SyncFailed
+from logmq.storage.local.journal import HEADER_SIZE
 from logmq.storage.local.names import log_name
 
 A, B = TopicPartition("a", 0), TopicPartition("b", 0)
-LIMITS = SmallLimits(
-    segment_size=10_000,
-    index_interval=1_000,
-    span_size_min=4_000,
-    inline_size_max=20_000,
-    journal_file_size=30_000,
-    open_files_max=100,
-)
 
 
 @pytest.fixture(autouse=True)
 def small_limits() -> Iterator[None]:
     with LIMITS.in_force():
         yield
-
-
-class Machine:
-    """One data directory, the ledger of what was sent to it, and the process of the moment."""
-
-    def __init__(self, *partitions: TopicPartition, mode: SyncMode = "always") -> None:
-        self.specs = [make_spec(partition, number, 10_000) for number, partition in enumerate(partitions, 1)]
-        self.ledger = Ledger()
-        self.mode: SyncMode = mode
-        self.start(SimulatedDisk(Random(1), trace=[]))
-
-    def start(self, disk: SimulatedDisk) -> None:
-        """Recover, and hold what is found against the ledger."""
-        self.disk = disk
-        self.session = Session(disk, self.specs, self.ledger, Random(2), self.mode)
-        self.ledger.reopened(self.session.logs, nothing_lost=False)
-        audit(disk, self.session.logs, self.ledger, Random(3))
-
-    def restart(self) -> None:
-        """Kill the process and start the next one."""
-        self.start(self.disk.kill())
-
-    def put(self, partition: TopicPartition, *payloads: bytes) -> Call:
-        call = Call([make_append(partition, payloads)])
-        self.session.commit([call])
-        return call
 
 
 def test_a_file_begun_at_the_same_commit_hides_no_commits() -> None:
@@ -189,3 +149,38 @@ def test_nothing_is_acknowledged_once_a_checkpoint_could_not_sync() -> None:
     machine.session.advance_checkpoint()
     with pytest.raises(SyncFailed):
         machine.session.sync()
+
+
+@pytest.mark.parametrize("bit", range(8 * HEADER_SIZE))
+def test_a_flipped_bit_in_a_journal_header_loses_nothing(bit: int) -> None:
+    """The header is mended: what only the journal knows of is not cut off with it, and the report says so."""
+    machine = Machine(A)
+    machine.put(A, b"one", b"two")
+    machine.disk.flip("journal.1", bit // 8, bit % 8)
+    machine.restart()
+    assert machine.session.report.mended_journals == ["journal.1"]
+    assert machine.session.logs[A].committed.offset == 14
+
+
+def test_segments_whose_commits_cannot_be_read_stay() -> None:
+    """When the journal lost the commits that began a segment, its bytes are reported as damaged, not deleted."""
+    machine = Machine(A, B)
+    machine.put(A, b"a" * 3_000)
+    machine.put(A, b"b" * 3_000)
+    lost = machine.session.journal.used_size
+    machine.put(A, b"c" * 3_900, b"d" * 3_900)
+    machine.put(A, b"e" * 3_900, b"f" * 3_900)
+    machine.put(B, b"x")
+    log = machine.session.logs[A]
+    sizes = [segment.file.size() for segment in log.segments]
+    bases = [segment.base_offset for segment in log.segments]
+    machine.disk.flip("journal.1", lost, 0)
+    machine.disk.flip("journal.1", (lost + 96 + 7) // 8 * 8, 0)
+    machine.recover(machine.disk.kill())
+    log = machine.session.logs[A]
+    assert machine.session.report.missing_commits == [3, 4]
+    assert [segment.base_offset for segment in log.segments] == bases
+    assert [segment.file.size() for segment in log.segments] == sizes
+    for base in bases[1:]:
+        with pytest.raises(Damaged):
+            log.read(base, 100, may_wait=True)

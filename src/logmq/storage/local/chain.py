@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from logmq.storage.local.files import Files
 from logmq.storage.local.journal import (
     HEADER_SIZE,
+    FileHeader,
     JournalFile,
     Record,
     decode_header,
     decode_record,
     find_record,
+    mend_header,
 )
 from logmq.storage.local.names import journal_name, parse_journal
 
@@ -30,13 +32,15 @@ class Chain:
     """Commits in order, from the first behind the checkpoint on.
 
     `synced` is the last commit that was certainly acknowledged as durable; of those behind it, only those before the
-    first that is torn count. `missing` are commits at or before `synced` that cannot be read any more.
+    first that is torn count. `missing` are commits at or before `synced` that cannot be read any more; `mended` are the
+    files whose header had a flipped bit.
     """
 
     after_commit: int
     records: list[ChainedRecord] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
     synced: int = 0
+    mended: list[str] = field(default_factory=list)
 
 
 def read_chain(journal_files: list[JournalFile], after_commit: int | None) -> Chain:
@@ -47,10 +51,12 @@ def read_chain(journal_files: list[JournalFile], after_commit: int | None) -> Ch
 
     Raises: SyncFailed, OSError.
     """
-    found = list(_records(journal_files, after_commit or 0))
+    mended: list[str] = []
+    found = list(_records(_headed(journal_files, mended), after_commit or 0))
     if after_commit is None:
         after_commit = found[0].record.commit - 1 if found else 0
-    chain = Chain(after_commit, synced=max((one.record.synced for one in found), default=after_commit))
+    synced = max((one.record.synced for one in found), default=after_commit)
+    chain = Chain(after_commit, synced=synced, mended=mended)
     expected = after_commit + 1
     for one in found:
         if one.record.commit > expected:
@@ -63,16 +69,23 @@ def read_chain(journal_files: list[JournalFile], after_commit: int | None) -> Ch
     return chain
 
 
-def _records(journal_files: list[JournalFile], after_commit: int) -> Iterator[ChainedRecord]:
-    """All true records behind `after_commit`. Older uses of a file cannot show up: their salt is another."""
+def _headed(journal_files: list[JournalFile], mended: list[str]) -> list[tuple[FileHeader, JournalFile]]:
+    """The files that were begun, in that order."""
     headed = []
     for journal_file in journal_files:
         journal_file.file.sync()
         journal_file.file.forget_cached()
-        header = decode_header(journal_file.file.read_at(0, HEADER_SIZE))
+        data = journal_file.file.read_at(0, HEADER_SIZE)
+        header = decode_header(data)
+        if header is None and (header := mend_header(data)) is not None:
+            mended.append(journal_file.file.name)
         if header is not None:
             headed.append((header, journal_file))
-    headed.sort(key=lambda pair: pair[0].first_commit)
+    return sorted(headed, key=lambda pair: pair[0].first_commit)
+
+
+def _records(headed: list[tuple[FileHeader, JournalFile]], after_commit: int) -> Iterator[ChainedRecord]:
+    """All true records behind `after_commit`. Older uses of a file cannot show up: their salt is another."""
     for number, (header, journal_file) in enumerate(headed):
         # Where the next file begins this one ends: what may stand behind that was undone by an earlier recovery.
         stop = headed[number + 1][0].first_commit if number + 1 < len(headed) else None
@@ -101,7 +114,8 @@ def disown(journal_files: list[JournalFile], last_commit: int) -> None:
     Raises: SyncFailed, OSError.
     """
     for journal_file in journal_files:
-        header = decode_header(journal_file.file.read_at(0, HEADER_SIZE))
+        data = journal_file.file.read_at(0, HEADER_SIZE)
+        header = decode_header(data) or mend_header(data)
         if header is not None and header.first_commit > last_commit:
             journal_file.file.write_at(0, [bytes(HEADER_SIZE)])
             journal_file.file.sync()

@@ -157,8 +157,7 @@ class Index:
         """
         stored_count, recent = self._parts
         file = self._opened.get(self.name)
-        if stored_count == 0:
-            file.write_at(0, [encode_header(self.base_offset)])
+        file.write_at(0, [encode_header(self.base_offset)])  # every time: nothing else mends a damaged one
         position = _HEADER_SIZE + stored_count * _ENTRY.size
         fresh = recent[: max(0, count - stored_count)]
         if fresh:

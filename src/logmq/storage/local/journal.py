@@ -106,6 +106,21 @@ def decode_header(data: bytes) -> FileHeader | None:
     return FileHeader(salt, first_commit)
 
 
+def mend_header(data: bytes) -> FileHeader | None:
+    """The header that differs in one bit from what is there; None if there is no such header.
+
+    None of a file's records can be believed without its salt, so that one flipped bit would lose them all.
+    """
+    flipped = bytearray(data[:HEADER_SIZE])
+    for bit in range(8 * len(flipped)):
+        flipped[bit // 8] ^= 1 << bit % 8
+        header = decode_header(bytes(flipped))
+        if header is not None:
+            return header
+        flipped[bit // 8] ^= 1 << bit % 8
+    return None
+
+
 def _salted(salt: int) -> int:
     return crc32c(salt.to_bytes(8, "little"))
 

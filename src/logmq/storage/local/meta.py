@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from logmq.clock import Clock
 from logmq.config import Config, topic_settings
-from logmq.errors import DiskFull, TopicExists, UnknownTopic, UnreadableDirectory
+from logmq.errors import DiskFull, TopicExists, Unavailable, UnknownTopic, UnreadableDirectory
 from logmq.model import Format, Topic
 from logmq.storage.engine import Meta
 from logmq.storage.local.files import Files
@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _VERSION = 1
 _RESERVE_SIZE = 256 * 1024
+_SYNC_ERRORS = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 _SCHEMA = """
 CREATE TABLE topics (
     name TEXT PRIMARY KEY,
@@ -107,6 +108,8 @@ class SqliteMeta:
         except sqlite3.DatabaseError as error:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
+            if getattr(error, "sqlite_errorcode", None) in _SYNC_ERRORS:
+                raise Unavailable(f"whether the change survives is unknown: {META}: {error}") from error
             if isinstance(error, sqlite3.OperationalError):
                 raise DiskFull(f"{META}: {error}") from error
             raise UnreadableDirectory(f"{META} cannot be read: {error}") from error

@@ -61,6 +61,7 @@ class Report:
     cut_bytes: dict[str, int] = field(default_factory=dict)
     damaged: list[DamagedRange] = field(default_factory=list)
     repaired_indexes: list[str] = field(default_factory=list)
+    mended_journals: list[str] = field(default_factory=list)
     unknown_files: list[str] = field(default_factory=list)
 
     @property
@@ -231,6 +232,7 @@ class _Recovery:
         """Carry out the chain's commits; returns the last one that counts."""
         last_commit = chain.after_commit
         self._report.missing_commits = chain.missing
+        self._report.mended_journals = chain.mended
         for number, chained in enumerate(chain.records):
             record = chained.record
             contents = [self._content(part, data) for part, data in _inline(chained)]
@@ -271,7 +273,7 @@ class _Recovery:
             log.last_append_ms = timestamp_ms
             return  # trimmed since
         if part.base_offset > log.tail.index.base_offset:
-            self._roll(log, part, timestamp_ms)
+            self._roll(log, part.base_offset, timestamp_ms)
         if part.first_offset + part.offset_count <= log.tail.offset:
             return  # in the log already: there was no checkpoint to tell where to begin
         segment = log.segments[-1]
@@ -292,15 +294,21 @@ class _Recovery:
                     batch = ProducerBatch(*header[9:])
                     log.producers.add(batch, Appended(header.base_offset, header.next_offset, timestamp_ms))
 
-    def _roll(self, log: Log, part: Part, timestamp_ms: int) -> None:
+    def _roll(self, log: Log, base_offset: int, timestamp_ms: int) -> None:
+        """Go on in a later segment; segments between are there if commits are missing, and are lost with them."""
+        names = self._names.get(log.spec.partition, ())
+        between = [name.base_offset for name in names if log.tail.offset <= name.base_offset < base_offset]
+        for base in sorted({*between, base_offset} - {log.tail.index.base_offset}):
+            self._close_segment(log, base, timestamp_ms)
+            log.roll(timestamp_ms)
+
+    def _close_segment(self, log: Log, end_offset: int, timestamp_ms: int) -> None:
         segment = log.segments[-1]
         size = segment.file.size()
-        if log.tail.offset < part.base_offset:  # the end of the segment before is among the missing commits
-            self._lose(log, Entry(part.base_offset, max(size, log.tail.position), timestamp_ms, 0))
+        if log.tail.offset < end_offset:  # its end is among the missing commits
+            self._lose(log, Entry(end_offset, max(size, log.tail.position), timestamp_ms, 0))
         elif size > log.tail.position:  # an append that failed was cut off again, and the cut itself was lost
             self._cut_off(segment, log.tail.position, size)
-        self._sizes.pop(log_name(log.spec.partition, part.base_offset), None)
-        log.roll(timestamp_ms)
 
     def _skip_gap(self, log: Log, part: Part, timestamp_ms: int) -> None:
         if log.tail.position < part.position:
@@ -316,6 +324,9 @@ class _Recovery:
     def _delete_unused(self, log: Log) -> None:
         """Delete segments before the log start, and files of segments that nothing was committed to."""
         last = log.segments[-1].base_offset
+        later = [base for _, base, _ in self._names.get(log.spec.partition, ()) if base > last]
+        if later and self._report.missing_commits:
+            self._roll(log, max(later), log.last_append_ms)
         log.trim(min(log.log_start_offset, log.tail.offset))
         kept = {segment.base_offset for segment in log.segments}
         for _, base_offset, _ in self._names.get(log.spec.partition, ()):

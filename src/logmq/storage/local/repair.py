@@ -41,6 +41,13 @@ def repair_index(segment: Segment, codec: Codec, end: Entry) -> int:
     return scanned
 
 
+def is_damaged(segment: Segment, end_offset: int) -> bool:
+    """Whether entries of the index are damaged or missing, given where the segment ends. Raises: OSError."""
+    entries = segment.index.salvage()
+    last = entries[-1] if entries else segment.origin()
+    return None in entries or len(entries) != len(segment.index) or last is None or last.offset != end_offset
+
+
 def scan(file: File, codec: Codec, tail: Tail, stop: Entry) -> None:
     """Move `tail` over the records up to `stop`, a known boundary; what does not parse is entered as damaged."""
     data = b""

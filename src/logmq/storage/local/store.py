@@ -35,7 +35,7 @@ from logmq.storage.local.index import Entry, IndexDamaged
 from logmq.storage.local.journal import create_journal_file
 from logmq.storage.local.log import Log, LogState, create_segment
 from logmq.storage.local.recovery import Recovered, Report, recover
-from logmq.storage.local.repair import repair_index
+from logmq.storage.local.repair import is_damaged, repair_index
 
 T = TypeVar("T")
 
@@ -337,7 +337,7 @@ class LocalStore:
             return await self._read_in_thread(self._find(partition), offset, size_max)
         except IndexDamaged as error:
             _log.warning("repairing an index", extra={"partition": str(partition), "reason": str(error)})
-            await self._repair(log, offset)
+            await self._repair(log)
             return await self._read_in_thread(log, offset, size_max)
 
     async def _read_in_thread(self, log: Log, offset: int, size_max: int) -> Chunk:
@@ -350,7 +350,7 @@ class LocalStore:
         assert chunk is not None
         return chunk
 
-    async def _repair(self, log: Log, offset: int) -> None:
+    async def _repair(self, log: Log) -> None:
         def repair() -> None:
             self._commits.sync()
             log.tail.close(log.last_append_ms)
@@ -358,7 +358,7 @@ class LocalStore:
             for number, segment in enumerate(log.segments):
                 last = number == len(log.segments) - 1
                 end_offset = log.tail.offset if last else log.segments[number + 1].base_offset
-                if segment.base_offset <= offset < end_offset:
+                if is_damaged(segment, end_offset):
                     size = log.tail.position if last else segment.file.size()
                     repair_index(segment, log.codec, Entry(end_offset, size, log.last_append_ms, 0))
                     log.dirty.setdefault(segment, segment.file)

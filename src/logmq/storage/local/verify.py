@@ -54,6 +54,8 @@ def verify(files: Files, specs: Iterable[LogSpec]) -> Iterator[Progress | Findin
         yield Finding("checkpoint", "has a wrong checksum; the next start makes it anew from indexes and journal")
     after_commit = None if start is None else start.commit
     chain = read_chain(open_journal_files(files), after_commit)
+    for name in chain.mended:
+        yield Finding(name, "has a flipped bit in its header; the next start mends it")
     for commit in chain.missing:
         yield Finding("journal", f"commit {commit} was acknowledged and cannot be read any more")
     sizes = files.sizes()

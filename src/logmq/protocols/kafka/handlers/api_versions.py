@@ -1,0 +1,27 @@
+"""ApiVersions (18): what the broker speaks. Answers any version, so that client and broker can find a common one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from logmq.protocols.kafka.api import APIS
+from logmq.protocols.kafka.context import Context
+from logmq.protocols.kafka.messages import Fields
+
+ZERO = timedelta(0)
+
+
+def handle(request: Any, context: Context) -> Fields:
+    """The table of APIs. Without tagged fields: librdkafka before 2.1 takes them for a cut-off response."""
+    return response(ErrorCode.none)
+
+
+def response(error_code: ErrorCode) -> Fields:
+    """The table, also as the answer to a version that is not spoken."""
+    keys = [
+        {"api_key": api.key, "min_version": api.min_version, "max_version": api.max_version} for api in APIS.values()
+    ]
+    return {"error_code": error_code, "api_keys": keys, "throttle_time": ZERO}

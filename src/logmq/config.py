@@ -266,6 +266,9 @@ class Config:
     connection_queue_size_bytes: int = _setting(
         4 * MIB, _size(64 * KIB), "bytes of one client that wait for the disk; beyond it reading pauses"
     )
+    kafka_request_size_max_bytes: int = _setting(
+        100 * MIB, _size(KIB), "largest Kafka request; a larger one ends its connection"
+    )
     idle_timeout_ms: int = _setting(
         10 * MINUTE, _duration(0, "never"), "silence after which a connection is closed; FOLLOW is never idle"
     )

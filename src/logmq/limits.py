@@ -57,3 +57,7 @@ WORK_THREADS = 8
 
 OFFSETS_LOG_SIZE_MIN = 1 * MIB
 """Size from which on the log of committed offsets may be compacted: below it is read in a few milliseconds."""
+
+
+DECOMPRESSED_SIZE_MAX = 64 * MIB
+"""What one compressed batch may become where the broker looks into it: a few kilobytes can claim to be gigabytes."""

@@ -32,7 +32,7 @@ def batch(count: int, value: bytes = b"x", producer: ProducerBatch | None = None
     data = encode([Record(number, 0, b"k", value) for number in range(count)])
     if producer is not None:
         data = batches.with_producer(data, producer.producer_id, producer.epoch, producer.base_sequence)
-    return Append(T0, data, (0,), (0,), count, producer)
+    return Append(T0, data, (0,), (0,), count, 0, producer)
 
 
 async def put(store: LogStore, append: Append) -> Appended | LogMQError:

@@ -10,14 +10,18 @@ from logmq.broker.topics import Topics
 from logmq.clock import Clock
 from logmq.config import Config
 from logmq.errors import InternalTopic, UnknownTopic
+from logmq.limits import DECOMPRESSED_SIZE_MAX, READ_SIZE
 from logmq.model import Bounds, Format, Topic, TopicPartition
+from logmq.records import batches
+from logmq.records.records import decode
 from logmq.storage.engine import Append, AppendResult, Chunk, LogStatistics, LogStore, Meta
 
 
 class Broker:
     """Made by `start`. All methods belong to the event loop's thread."""
 
-    def __init__(self, store: LogStore, topics: Topics, offsets: CommittedOffsets) -> None:
+    def __init__(self, store: LogStore, topics: Topics, offsets: CommittedOffsets, cluster_id: str) -> None:
+        self.cluster_id = cluster_id
         self._store = store
         self._topics = topics
         self._offsets = offsets
@@ -36,7 +40,7 @@ class Broker:
         offsets = CommittedOffsets(store, clock)
         await offsets.load()
         await offsets.retain([topic.name for topic in topics])
-        return cls(store, topics, offsets)
+        return cls(store, topics, offsets, await meta.cluster_id())
 
     # -- topics ------------------------------------------------------------------------------------------------------
 
@@ -109,6 +113,30 @@ class Broker:
     async def read(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk:
         """See `LogStore.read`."""
         return await self._store.read(partition, offset, size_max)
+
+    async def find_timestamp(self, partition: TopicPartition, timestamp_ms: int) -> tuple[int, int]:
+        """Offset and time of the first record whose time is at or after `timestamp_ms`; -1 and -1 if there is none.
+
+        Records of a plain topic have no time of their own: there it is when they were committed, to the precision of
+        an index entry. Raises: UnknownTopic, UnknownPartition, Damaged, Unavailable.
+        """
+        offset = await self._store.find_timestamp(partition, timestamp_ms)
+        if offset >= self._store.bounds(partition).high_watermark:
+            return -1, -1
+        if self._topics.get(partition.topic).format is Format.PLAIN:
+            return offset, timestamp_ms
+        return await self._find_record(partition, offset, timestamp_ms)
+
+    async def _find_record(self, partition: TopicPartition, offset: int, timestamp_ms: int) -> tuple[int, int]:
+        while (chunk := await self._store.read(partition, offset, READ_SIZE)).data:
+            for position, header in batches.headers(chunk.data):
+                if header.max_timestamp_ms < timestamp_ms:
+                    continue
+                for record in decode(chunk.data[position : position + header.size], DECOMPRESSED_SIZE_MAX):
+                    if record.timestamp_ms >= timestamp_ms:
+                        return record.offset, record.timestamp_ms
+            offset = chunk.next_offset
+        return -1, -1
 
     async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool:
         """See `LogStore.wait`."""

@@ -41,6 +41,8 @@ class Append:
     starts: Sequence[int]
     offsets: Sequence[int]
     offset_count: int
+    timestamp_ms: int | None = None
+    """The latest of its records' own times; None where they have none but the time of the commit."""
     producer: ProducerBatch | None = None
     """Of an idempotent producer's append, which is a single batch: one that was stored already is answered with the
     offsets that it got then."""
@@ -234,6 +236,10 @@ class Meta(Protocol):
 
     async def dropping(self) -> list[Topic]:
         """Topics whose drop began and was not finished (a crash came between)."""
+        ...
+
+    async def cluster_id(self) -> str:
+        """What names this broker or cluster for good: 22 characters, made when the store was."""
         ...
 
     async def close(self) -> None:

@@ -45,7 +45,7 @@ CODES: Mapping[type[errors.LogMQError], ErrorCode] = {
 def code_of(error: errors.LogMQError) -> ErrorCode:
     """The code for an error: its class's, or that of the nearest class above which has one."""
     for kind in type(error).__mro__:
-        code = CODES.get(kind)  # type: ignore[arg-type]
+        code = CODES.get(kind)
         if code is not None:
             return code
     return ErrorCode.unknown_server_error

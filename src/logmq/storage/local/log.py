@@ -99,9 +99,11 @@ class Log:
             before = tail.end()
         file = self.dirty.get(segment) or segment.file
         buffers = []
+        latest_ms = self.last_append_ms
         for append in appends:
             data = self.codec.place(append.data, append.starts, tail.offset)
-            tail.add(data, append.starts, append.offsets, append.offset_count, timestamp_ms)
+            latest_ms = max(latest_ms, timestamp_ms if append.timestamp_ms is None else append.timestamp_ms)
+            tail.add(data, append.starts, append.offsets, append.offset_count, latest_ms)
             buffers.append(data)
         written = Written(self, before, entry_count, buffers, size, tail.offset - before.offset)
         try:
@@ -110,7 +112,7 @@ class Log:
             self.undo(written)
             raise
         self.dirty[segment] = file
-        self.last_append_ms = timestamp_ms
+        self.last_append_ms = latest_ms
         return written
 
     def undo(self, written: Written) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from logmq.clock import Clock
 from logmq.config import Config, topic_settings
@@ -41,6 +43,7 @@ CREATE TABLE logs (
     partition INTEGER NOT NULL,
     UNIQUE (topic, partition)
 ) STRICT;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
 
@@ -197,6 +200,18 @@ class SqliteMeta:
     async def finish_drop(self, name: str) -> None:
         """See `Meta.finish_drop`."""
         await self._run(lambda: self._database.execute("DELETE FROM topics WHERE name = ?", (name,)))
+
+    async def cluster_id(self) -> str:
+        """See `Meta.cluster_id`."""
+
+        def read() -> str:
+            row = self._database.execute("SELECT value FROM facts WHERE name = 'cluster_id'").fetchone()
+            if row is None:
+                row = (urlsafe_b64encode(uuid4().bytes).decode().rstrip("="),)
+                self._database.execute("INSERT INTO facts VALUES ('cluster_id', ?)", row)
+            return str(row[0])
+
+        return await self._run(read)
 
     async def close(self) -> None:
         """Release the database."""

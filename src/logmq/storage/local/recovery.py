@@ -286,6 +286,9 @@ class _Recovery:
             return
         segment.file.write_at(part.position, [content])
         found = log.codec.walk(content)
+        if log.spec.format is Format.BATCH:
+            latest_ms = max([header.max_timestamp_ms for _, header in batches.headers(content)], default=0)
+            timestamp_ms = max(log.last_append_ms, latest_ms)
         log.tail.add(content, found.starts, found.offsets, part.offset_count, timestamp_ms)
         log.last_append_ms = timestamp_ms
         if log.spec.format is Format.BATCH:

@@ -51,4 +51,5 @@ def _ratio(brokers: Mapping[str, Sequence[Result]], broker: str) -> str:
     rate = median_rate(brokers[broker])
     if broker == OWN or OWN not in brokers or not rate:
         return ""
-    return f"   (LogMQ: {median_rate(brokers[OWN]) / rate:.2g}x)"
+    ratio = median_rate(brokers[OWN]) / rate
+    return f"   (LogMQ: {ratio:,.0f}x)" if ratio >= 10 else f"   (LogMQ: {ratio:.2f}x)"

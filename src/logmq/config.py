@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from logmq.errors import InvalidConfig, InvalidSetting
-from logmq.limits import GIB, KIB, MIB, PARTITION_COUNT_MAX
+from logmq.limits import GIB, JOURNAL_FIRST_FILE_SIZE, KIB, MIB, PARTITION_COUNT_MAX
 from logmq.model import TopicSettings
 
 T = TypeVar("T")
@@ -282,7 +282,7 @@ class Config:
     drain_timeout_ms: int = _setting(
         10 * SECOND, _duration(0, "no wait"), "time open requests get to finish when the broker stops"
     )
-    journal_file_size_bytes: int = _setting(64 * MIB, _size(MIB), "size of one journal file")
+    journal_file_size_bytes: int = _setting(64 * MIB, _size(JOURNAL_FIRST_FILE_SIZE), "size of one journal file")
     checkpoint_interval_ms: int = _setting(
         MINUTE, _duration(SECOND), "time between checkpoints, which bound how much recovery reads"
     )

@@ -34,7 +34,8 @@ SPAN_SIZE_MIN = 256 * KIB
 """From this size on a log's part of a commit is synced in its own file instead of being copied into the journal."""
 
 JOURNAL_FIRST_FILE_SIZE = 8 * MIB
-"""The first journal file is written full of zeros before the broker listens, so it is small."""
+"""The first journal file is written full of zeros before the broker listens, so it is small. None may be smaller: the
+record of any commit has to fit (INLINE_SIZE_MAX and 56 bytes for each log in it)."""
 
 OPEN_FILES_MAX = 4096
 """Log files held open for reading and writing; those least recently used are closed."""

@@ -60,7 +60,7 @@ def expect_messages(data_dir: Path, topic: str, payloads: list[bytes], at_least:
         assert client.line().startswith(b"END ")
 
 
-@pytest.mark.parametrize(("error", "nth"), [("EIO", 1), ("EIO", 4), ("ENOSPC", 1)])
+@pytest.mark.parametrize(("error", "nth"), [("EIO", 3), ("ENOSPC", 1)])
 def test_a_failed_sync_of_the_journal_stops_the_broker(tmp_path: Path, error: str, nth: int) -> None:
     """Exactly the appends before it are acknowledged, whatever the error is; the broker says why it stops and exits
     with 74; a restart serves all that was acknowledged."""
@@ -78,6 +78,8 @@ def test_a_failed_sync_of_the_journal_stops_the_broker(tmp_path: Path, error: st
             assert acknowledged_before_all_else(answers) == nth - 1
             expect_end(broker, "fdatasync of journal.1 failed: ")
     expect_messages(tmp_path / "data", "t", payloads, at_least=nth)
+    code, words = logmq("verify", "--data-dir", str(tmp_path / "data"))
+    assert code == 0, words
 
 
 def test_everybody_who_waits_is_told(tmp_path: Path) -> None:
@@ -164,19 +166,22 @@ def test_a_failed_write_that_is_no_full_disk_stops_the_broker(tmp_path: Path) ->
     expect_messages(tmp_path / "data", "t", [b"first", b"second"], at_least=1)
 
 
-@pytest.mark.parametrize("error", ["ENOSPC", "EDQUOT", "EFBIG"])
-@pytest.mark.parametrize("file", ["t.log", "journal.1"])
-def test_a_write_without_room_refuses_one_message(tmp_path: Path, error: str, file: str) -> None:
+def test_a_write_without_room_refuses_one_message(tmp_path: Path) -> None:
     """A full disk, a used-up quota and a limit on file sizes, at the log or at the journal: one message is refused and
     leaves nothing, the next one is stored."""
+    stored = [b"first"]
     with BrokerProcess(tmp_path / "data") as broker, broker.client() as client:
         client.produce(b"t", b"first")
-        injections = [f"{call}:error={error}:when=1" for call in WRITES]
-        with attached(broker, *injections, paths=[tmp_path / "data" / file]) as trace:
-            assert client.ask(b"PRODUCE t second").startswith(b"ERR DISK_FULL ")
-            assert "INJECTED" in trace.text
-        assert client.produce(b"t", b"third") == 9
-    expect_messages(tmp_path / "data", "t", [b"first", b"third"], at_least=2)
+        for error in ("ENOSPC", "EDQUOT", "EFBIG"):
+            for file in ("t.log", "journal.1"):
+                injections = [f"{call}:error={error}:when=1" for call in WRITES]
+                with attached(broker, *injections, paths=[tmp_path / "data" / file]) as trace:
+                    assert client.ask(b"PRODUCE t refused").startswith(b"ERR DISK_FULL ")
+                    trace.wait_for("INJECTED")
+                stored.append(b"stored after %b at %b" % (error.encode(), file.encode()))
+                client.produce(b"t", stored[-1])
+        broker.kill()
+    expect_messages(tmp_path / "data", "t", stored, at_least=len(stored))
 
 
 def test_an_interrupted_call_is_made_again(tmp_path: Path) -> None:
@@ -189,8 +194,9 @@ def test_an_interrupted_call_is_made_again(tmp_path: Path) -> None:
         ) as trace:
             for number in range(10):
                 assert client.produce(b"t", b"message-%d" % number) == 9 + 13 * number
-            assert trace.text.count("EINTR") == 15, trace.text
-    expect_messages(tmp_path / "data", "t", [b"first"] + [b"message-%d" % number for number in range(10)], at_least=11)
+            trace.wait_for_count("EINTR", 15)
+        stored = [payload for _, payload in frames_of(log_bytes(broker.data_dir, "t"))]
+        assert stored == [b"first"] + [b"message-%d" % number for number in range(10)]
 
 
 def test_ok_waits_for_the_sync(tmp_path: Path) -> None:
@@ -218,19 +224,3 @@ def test_a_failed_sync_of_the_topics_names(tmp_path: Path) -> None:
         broker.kill()
     with BrokerProcess(tmp_path / "data") as broker:
         assert broker.ask(b"CONSUME before 0", b"CONSUME after 0") == [b"EOF", b"EOF"]
-
-
-def test_verify_finds_nothing_after_all_that(tmp_path: Path) -> None:
-    """A failed sync leaves a directory that `logmq verify` has nothing to say about once the broker has recovered."""
-    with BrokerProcess(tmp_path / "data") as broker, broker.client() as client:
-        client.produce(b"t", b"first")
-        with attached(broker, "fdatasync:error=EIO:when=2", paths=[tmp_path / "data" / "journal.1"]):
-            client.send(b"PRODUCE t second\n")
-            outcome(client, 1)
-            client.send(b"PRODUCE t third\n")
-            outcome(client, 1)
-            assert broker.wait() == EXIT_DISK_FAILED
-    with BrokerProcess(tmp_path / "data"):
-        pass
-    code, words = logmq("verify", "--data-dir", str(tmp_path / "data"))
-    assert code == 0, words

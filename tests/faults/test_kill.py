@@ -77,7 +77,7 @@ class Campaign:
         committer = Committer(port, TOPICS[0], self._committer)
         peers: list[Peer] = [*senders, *followers, committer]
         # Now and then long enough to fill a journal file and to make a checkpoint under load.
-        drive(peers, rng.uniform(0.0, 0.12 if rng.random() < 0.85 else 1.2))
+        drive(peers, rng.uniform(0.0, 0.1 if rng.random() < 0.9 else 0.8))
         broker.kill()
         take_the_last(peers)
         self._ledger.take(senders)

@@ -70,10 +70,11 @@ class Server:
                 gc.freeze()
                 listener.start(connections.new, connections.is_full)
                 await self._stopping.wait()
-            _log.info("stopping", extra={"connections": len(connections)})
-            listener.close()
-            maintenance.cancel()
-            await connections.drain(self._config.drain_timeout_ms / 1000)
+                _log.info("stopping", extra={"connections": len(connections)})
+                listener.close()
+                maintenance.cancel()
+                await connections.drain(self._config.drain_timeout_ms / 1000)
+                await stack.aclose()
         if self._failure is not None:
             return EXIT_SYNC_FAILED
         _log.info("stopped")

@@ -182,10 +182,14 @@ class _Recovery:
         return log
 
     def _state_by_index(self, spec: LogSpec, bases: list[int]) -> LogCheckpoint:
-        segment = self._open_segment(spec, bases[-1])
-        entries = [entry for entry in segment.index.salvage() if entry is not None]
-        end = max([segment.origin(), *entries], key=lambda entry: entry.position)
-        return LogCheckpoint(bases[0], bases[-1], end.offset, end.position, end.timestamp_ms)
+        """The end up to which indexes vouch for the log: they are written when its bytes are durable."""
+        for base, following in zip(bases, [*bases[1:], -1], strict=True):
+            segment = self._open_segment(spec, base)
+            entries = [entry for entry in segment.index.salvage() if entry is not None]
+            end = max([segment.origin(), *entries], key=lambda entry: entry.position)
+            if end.offset != following:
+                break
+        return LogCheckpoint(bases[0], base, end.offset, end.position, end.timestamp_ms)
 
     def _open_segment(self, spec: LogSpec, base_offset: int) -> Segment:
         name = index_name(spec.partition, base_offset)
@@ -328,7 +332,7 @@ class _Recovery:
         """Delete segments before the log start, and files of segments that nothing was committed to."""
         last = log.segments[-1].base_offset
         later = [base for _, base, _ in self._names.get(log.spec.partition, ()) if base > last]
-        if later and self._report.missing_commits:
+        if later and (self._report.missing_commits or self._report.checkpoint_damaged):
             self._roll(log, max(later), log.last_append_ms)
         log.trim(min(log.log_start_offset, log.tail.offset))
         kept = {segment.base_offset for segment in log.segments}

@@ -62,3 +62,12 @@ OFFSETS_LOG_SIZE_MIN = 1 * MIB
 
 DECOMPRESSED_SIZE_MAX = 64 * MIB
 """What one compressed batch may become where the broker looks into it: a few kilobytes can claim to be gigabytes."""
+
+KEPT_SETTING_SIZE_MAX = 4 * KIB
+"""A setting of a topic that is only kept: it lies in memory with its topic and goes out with every description."""
+
+PRODUCER_ID_BLOCK_SIZE = 1000
+"""Producer ids set aside by one transaction of Meta; those unused are lost when the broker stops. There are 2^63."""
+
+DESCRIBED_PARTITIONS_MAX = 2000
+"""Partitions in one answer to DescribeTopicPartitions; the client asks on from there. Kafka's default."""

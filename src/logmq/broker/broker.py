@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from logmq.broker.groups import OFFSETS_TOPIC, CommittedOffsets
+from logmq.broker.producer_ids import ProducerIds
 from logmq.broker.topics import Topics
 from logmq.clock import Clock
 from logmq.config import Config
@@ -14,14 +15,22 @@ from logmq.limits import DECOMPRESSED_SIZE_MAX, READ_SIZE
 from logmq.model import Bounds, Format, Topic, TopicPartition
 from logmq.records import batches
 from logmq.records.records import decode
-from logmq.storage.engine import Append, AppendResult, Chunk, LogStatistics, LogStore, Meta
+from logmq.storage.engine import ActiveProducer, Append, AppendResult, Chunk, LogStatistics, LogStore, Meta
 
 
 class Broker:
     """Made by `start`. All methods belong to the event loop's thread."""
 
-    def __init__(self, store: LogStore, topics: Topics, offsets: CommittedOffsets, cluster_id: str) -> None:
+    def __init__(
+        self,
+        store: LogStore,
+        topics: Topics,
+        offsets: CommittedOffsets,
+        producer_ids: ProducerIds,
+        cluster_id: str,
+    ) -> None:
         self.cluster_id = cluster_id
+        self._producer_ids = producer_ids
         self._store = store
         self._topics = topics
         self._offsets = offsets
@@ -40,7 +49,7 @@ class Broker:
         offsets = CommittedOffsets(store, clock)
         await offsets.load()
         await offsets.retain([topic.name for topic in topics])
-        return cls(store, topics, offsets, await meta.cluster_id())
+        return cls(store, topics, offsets, ProducerIds(meta), await meta.cluster_id())
 
     # -- topics ------------------------------------------------------------------------------------------------------
 
@@ -62,6 +71,13 @@ class Broker:
     ) -> Topic:
         """Make a topic, with the default number of partitions if none is given. Raises: as `Topics.create`."""
         return await self._topics.create(name, format, partition_count, overrides or {}, internal=False)
+
+    def check_new_topic(
+        self, name: str, *, partition_count: int | None = None, overrides: Mapping[str, str] | None = None
+    ) -> int:
+        """How many partitions a topic would get by `create_topic`. Raises: what that would raise."""
+        count, _ = self._topics.check_new(name, partition_count, overrides or {}, internal=False)
+        return count
 
     async def ensure_topic(self, name: str, *, format: Format) -> Topic:
         """The topic, made if it is not there. Raises: as `Topics.ensure`."""
@@ -113,6 +129,19 @@ class Broker:
     async def read(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk:
         """See `LogStore.read`."""
         return await self._store.read(partition, offset, size_max)
+
+    async def trim(self, partition: TopicPartition, offset: int) -> int:
+        """See `LogStore.trim`. Raises: UnknownTopic, UnknownPartition, InternalTopic, Unavailable."""
+        self.check_producible(partition)
+        return await self._store.trim(partition, offset)
+
+    async def new_producer_id(self) -> int:
+        """An id that no other producer has or had. Raises: DiskFull, Unavailable."""
+        return await self._producer_ids.next()
+
+    async def producers(self, partition: TopicPartition) -> list[ActiveProducer]:
+        """See `LogStore.producers`."""
+        return await self._store.producers(partition)
 
     async def find_timestamp(self, partition: TopicPartition, timestamp_ms: int) -> tuple[int, int]:
         """Offset and time of the first record whose time is at or after `timestamp_ms`; -1 and -1 if there is none.

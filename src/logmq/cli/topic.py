@@ -142,20 +142,22 @@ def _print_description(description: TopicDescription) -> None:
 
 def _shown(setting: SettingValue) -> str:
     """A value in the unit that a person would write it in."""
-    value, known = _number(setting), TOPIC_SETTINGS.get(setting.name)
-    return setting.value if value is None or known is None else known.kind.show(value)
+    value, known = _value(setting), TOPIC_SETTINGS.get(setting.name)
+    return known.kind.show(value) if known is not None and isinstance(value, int) else setting.value
 
 
-def _number(setting: SettingValue) -> int | None:
-    """A setting's value, None where it is without limit (or no number)."""
-    return int(setting.value) if setting.value.isascii() and setting.value.isdigit() else None
+def _value(setting: SettingValue) -> int | str | None:
+    """A setting's value: a number, a word, or None where it is without limit."""
+    if setting.value.isascii() and setting.value.isdigit():
+        return int(setting.value)
+    return None if setting.value == "none" else setting.value
 
 
 def _description_json(description: TopicDescription) -> dict[str, object]:
     return {
         "name": description.name,
         "format": description.format,
-        "settings": {each.name: {"value": _number(each), "from": each.origin} for each in description.settings},
+        "settings": {each.name: {"value": _value(each), "from": each.origin} for each in description.settings},
         "partitions": [
             {
                 "partition": each.index,

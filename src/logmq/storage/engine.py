@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from logmq.errors import LogMQError
-from logmq.model import Bounds, Format, Topic, TopicPartition, TopicSettings
+from logmq.model import Bounds, Format, SettingValue, Topic, TopicPartition, TopicSettings
 
 
 class ProducerBatch(NamedTuple):
@@ -92,6 +92,15 @@ class LogStatistics:
     last_append_ms: int | None
 
 
+class ActiveProducer(NamedTuple):
+    """An idempotent producer as a partition remembers it."""
+
+    producer_id: int
+    epoch: int
+    last_sequence: int
+    last_timestamp_ms: int
+
+
 class LogStore(Protocol):
     """Partitions as durable, ordered logs."""
 
@@ -159,6 +168,10 @@ class LogStore(Protocol):
         """
         ...
 
+    async def producers(self, partition: TopicPartition) -> list[ActiveProducer]:
+        """The idempotent producers that the partition remembers. Raises: as `bounds`, Unavailable."""
+        ...
+
     async def trim(self, partition: TopicPartition, offset: int) -> int:
         """Forget the records before `offset` (capped at the high watermark); returns the new log start offset.
 
@@ -186,7 +199,7 @@ class LogStore(Protocol):
         ...
 
     async def maintain(self) -> None:
-        """Do what is due in the background: retention and checkpoints."""
+        """Do what is due in the background: retention, checkpoints, forgetting producers that are long silent."""
         ...
 
     def leads(self, partition: TopicPartition) -> bool:
@@ -209,7 +222,7 @@ class Meta(Protocol):
         ...
 
     async def create_topic(
-        self, name: str, format: Format, partition_count: int, overrides: Mapping[str, int | None]
+        self, name: str, format: Format, partition_count: int, overrides: Mapping[str, SettingValue]
     ) -> Topic:
         """Enter a topic, with log ids that were never used before.
 
@@ -222,7 +235,7 @@ class Meta(Protocol):
         """Let the topic have `partition_count` partitions, no fewer than now. Raises: UnknownTopic."""
         ...
 
-    async def alter_topic(self, name: str, overrides: Mapping[str, int | None]) -> Topic:
+    async def alter_topic(self, name: str, overrides: Mapping[str, SettingValue]) -> Topic:
         """Replace what was set for a topic. Raises: UnknownTopic."""
         ...
 
@@ -236,6 +249,10 @@ class Meta(Protocol):
 
     async def dropping(self) -> list[Topic]:
         """Topics whose drop began and was not finished (a crash came between)."""
+        ...
+
+    async def take_producer_ids(self, count: int) -> int:
+        """Set `count` consecutive producer ids aside, never given out before, and return the first."""
         ...
 
     async def cluster_id(self) -> str:

@@ -1,7 +1,7 @@
 """What a log remembers of idempotent producers: which batches it has had of each, so that none is stored twice.
 
-A producer numbers its records. The next batch must go on where the last one ended; one of the last few again is answered
-with the offsets that it got the first time. Sequences are 31 bits and wrap. Source: KIP-98, KIP-360.
+A producer numbers its records. The next batch must go on where the last one ended; one of the last few again is
+answered with the offsets that it got the first time. Sequences are 31 bits and wrap. Source: KIP-98, KIP-360.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from logmq.errors import LogMQError, OutOfOrderSequence, ProducerFenced
-from logmq.storage.engine import Appended, ProducerBatch
+from logmq.storage.engine import ActiveProducer, Appended, ProducerBatch
 
 BATCHES_REMEMBERED = 5
 """As many as a producer may have under way (max.in.flight.requests.per.connection with idempotence)."""
@@ -56,12 +56,19 @@ class Producers:
         """All that is remembered: producer id, epoch, last batches."""
         return tuple([(number, one.epoch, tuple(one.batches)) for number, one in self._by_id.items()])
 
+    def active(self) -> list[ActiveProducer]:
+        """The producers as admin clients see them."""
+        return [
+            ActiveProducer(number, one.epoch, one.batches[-1].last_sequence if one.batches else -1, one.last_ms)
+            for number, one in self._by_id.items()
+        ]
+
     def load(self, rows: Iterable[tuple[int, int, tuple[Remembered, ...]]]) -> None:
         """Take in what `rows` gave."""
         for producer_id, epoch, remembered in rows:
             self._by_id[producer_id] = Producer(epoch, deque(remembered, maxlen=BATCHES_REMEMBERED))
 
-    def judge(self, batch: ProducerBatch) -> Appended | LogMQError | None:
+    def judge(self, batch: ProducerBatch) -> Appended | LogMQError | None:  # noqa: PLR0911 - one a case
         """None if the batch may be stored, where it went if it was stored before, or why it may not be."""
         producer = self._by_id.get(batch.producer_id)
         if producer is None:

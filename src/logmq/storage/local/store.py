@@ -27,7 +27,7 @@ from logmq.config import Config
 from logmq.errors import DiskFull, LogMQError, Throttled, Unavailable, UnknownPartition, UnknownTopic
 from logmq.limits import CHECKPOINT_COMMITS_MAX, COMMIT_SIZE_MAX, JOURNAL_FILE_COUNT_MAX, WORK_THREADS
 from logmq.model import Bounds, TopicPartition
-from logmq.storage.engine import Append, AppendResult, Chunk, LogSpec, LogStatistics
+from logmq.storage.engine import ActiveProducer, Append, AppendResult, Chunk, LogSpec, LogStatistics
 from logmq.storage.local import retention
 from logmq.storage.local.commit import Call, Commits
 from logmq.storage.local.files import Files, SyncFailed
@@ -466,6 +466,11 @@ class LocalStore:
                 self._opened.forget(name)
                 self._files.unlink(name)
 
+    async def producers(self, partition: TopicPartition) -> list[ActiveProducer]:
+        """See `LogStore.producers`."""
+        log = self._find(partition)
+        return await self._job(log.producers.active)
+
     async def trim(self, partition: TopicPartition, offset: int) -> int:
         """See `LogStore.trim`."""
         log = self._find(partition)
@@ -498,6 +503,7 @@ class LocalStore:
         if now >= self._retention_due:
             self._retention_due = now + self._config.retention_check_interval_ms / 1000
             await self._expire()
+            await self._forget_producers()
         if not self._journal.free and self._journal.used_size > self._journal.active_size // 2:
             self._begin_checkpoint()
 
@@ -550,6 +556,18 @@ class LocalStore:
             else:
                 if start is not None:
                     _log.info("retention", extra={"partition": str(partition), "log_start_offset": start})
+
+    async def _forget_producers(self) -> None:
+        """What was known of a producer is kept for as long as it may come back: each costs some 500 bytes."""
+        before_ms = self._clock.now_ms() - self._config.producer_id_expiration_ms
+        logs = [log for log in self._logs.values() if len(log.producers)]
+
+        def forget() -> None:
+            for log in logs:
+                log.producers.expire(before_ms)
+
+        if logs:
+            await self._job(forget)
 
     def _expire_log(self, log: Log, now_ms: int) -> int | None:
         """Delete what is expired; returns the new log start offset if there is one."""

@@ -297,6 +297,12 @@ class Config:
     kafka_request_size_max_bytes: int = _setting(
         100 * MIB, _size(KIB), "largest Kafka request; a larger one ends its connection"
     )
+    group_initial_rebalance_delay_ms: int = _setting(
+        0, _duration(0, "no wait"), "time that the first member of a consumer group waits for others"
+    )
+    offsets_retention_ms: int | None = _setting(
+        7 * DAY, _limit(_duration(1)), "age at which the offsets of a group without members are forgotten"
+    )
     idle_timeout_ms: int = _setting(
         10 * MINUTE, _duration(0, "never"), "silence after which a connection is closed; FOLLOW is never idle"
     )

@@ -3,7 +3,7 @@
     LogMQError
     ├── RequestError            the request is wrong: change it
     │   ├── InvalidTopicName, InvalidGroupName, InvalidSetting, InvalidPartitionCount
-    │   ├── UnknownTopic, UnknownPartition, TopicExists, InternalTopic
+    │   ├── UnknownTopic, UnknownPartition, TopicExists, InternalTopic, GroupHasMembers
     │   ├── MessageTooLarge
     │   └── OffsetOutOfRange
     ├── RetriableError          nothing was stored: the same request may work later
@@ -101,6 +101,14 @@ class InternalTopic(RequestError):
     def __init__(self, topic: str) -> None:
         super().__init__(f"topic {topic!r} belongs to the broker: names that begin with '__' are reserved")
         self.topic = topic
+
+
+class GroupHasMembers(RequestError):
+    """While a group has members, only they may say how far it has come."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"group {group!r} has members, whose commits count; stop them first")
+        self.group = group
 
 
 class MessageTooLarge(RequestError):

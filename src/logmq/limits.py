@@ -13,6 +13,32 @@ TOPIC_NAME_SIZE_MAX = 249
 GROUP_NAME_SIZE_MAX = 249
 """Group names are kept in memory for as long as their offsets are."""
 
+GROUP_COUNT_MAX = 100_000
+"""Consumer groups, with members or only with offsets: anybody can make one by asking. A group costs about a kilobyte."""
+
+GROUP_MEMBER_COUNT_MAX = 10_000
+"""Members of one group: each rebalance tells the leader of all of them, which takes time in proportion."""
+
+GROUP_MEMBER_SIZE_MAX = 1 * MIB
+"""What one member may join with, and what it may be assigned: a consumer of 10,000 partitions needs some 200 KiB."""
+
+GROUPS_SIZE_MAX = 256 * MIB
+"""What all members of all groups joined with and were assigned; beyond it nobody new is let in."""
+
+SESSION_TIMEOUT_MIN_MS = 1_000
+SESSION_TIMEOUT_MAX_MS = 30 * 60_000
+"""Session timeouts that members may ask for. Shorter ones would make a pause of a garbage collector a death and heartbeats
+a load; longer ones would keep dead members for hours. Kafka takes 6 seconds to 30 minutes."""
+
+NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60_000
+"""How long a member that was never part of a generation may wait for one: nobody can say whether it lives. As in Kafka."""
+
+OFFSET_METADATA_SIZE_MAX = 4 * KIB
+"""The text that a consumer may commit with an offset; it is kept in memory. Kafka's default."""
+
+OFFSETS_EXPIRY_INTERVAL_S = 60.0
+"""Time between two looks for offsets past their retention: cheap, and days do not depend on a minute."""
+
 PARTITION_COUNT_MAX = 10_000
 """Partitions of one topic. Each costs an open file and a few kilobytes of memory once it is used."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from logmq.broker.groups import OFFSETS_TOPIC, CommittedOffsets
+from logmq.broker.groups.coordinator import GroupCoordinator
+from logmq.broker.groups.member import NO_GENERATION, Caller
+from logmq.broker.groups.offsets import OFFSETS_TOPIC, CommittedOffset, CommittedOffsets
 from logmq.broker.producer_ids import ProducerIds
 from logmq.broker.topics import Topics
 from logmq.clock import Clock
 from logmq.config import Config
-from logmq.errors import InternalTopic, UnknownTopic
+from logmq.errors import GroupHasMembers, InternalTopic, UnknownTopic
 from logmq.limits import DECOMPRESSED_SIZE_MAX, READ_SIZE
 from logmq.model import Bounds, Format, Topic, TopicPartition
 from logmq.records import batches
@@ -25,15 +27,18 @@ class Broker:
         self,
         store: LogStore,
         topics: Topics,
-        offsets: CommittedOffsets,
+        groups: GroupCoordinator,
         producer_ids: ProducerIds,
+        clock: Clock,
         cluster_id: str,
     ) -> None:
         self.cluster_id = cluster_id
         self._producer_ids = producer_ids
         self._store = store
         self._topics = topics
-        self._offsets = offsets
+        self._clock = clock
+        self.groups = groups
+        """Who reads what together, and how far they have come."""
 
     @classmethod
     async def start(cls, meta: Meta, store: LogStore, config: Config, clock: Clock) -> Broker:
@@ -45,11 +50,14 @@ class Broker:
         try:
             topics.get(OFFSETS_TOPIC)
         except UnknownTopic:
-            await topics.create(OFFSETS_TOPIC, Format.PLAIN, 1, {"retention.ms": "none"}, internal=True)
-        offsets = CommittedOffsets(store, clock)
+            settings = {"retention.ms": "none", "retention.bytes": "none"}
+            await topics.create(OFFSETS_TOPIC, Format.PLAIN, 1, settings, internal=True)
+        offsets = CommittedOffsets(store)
         await offsets.load()
         await offsets.retain([topic.name for topic in topics])
-        return cls(store, topics, offsets, ProducerIds(meta), await meta.cluster_id())
+        groups = GroupCoordinator(offsets, config, clock)
+        groups.start()
+        return cls(store, topics, groups, ProducerIds(meta), clock, await meta.cluster_id())
 
     # -- topics ------------------------------------------------------------------------------------------------------
 
@@ -92,7 +100,7 @@ class Broker:
     async def drop_topic(self, name: str) -> None:
         """Delete a topic, its records and what groups committed for it. Raises: as `Topics.drop`."""
         await self._topics.drop(name)
-        await self._offsets.forget_topic(name)
+        await self.groups.offsets.forget_topic(name)
 
     def bounds(self, partition: TopicPartition) -> Bounds:
         """Where a partition begins and ends. Raises: UnknownTopic, UnknownPartition."""
@@ -173,16 +181,23 @@ class Broker:
 
     # -- committed offsets -------------------------------------------------------------------------------------------
 
-    async def commit_offset(self, group: str, partition: TopicPartition, offset: int) -> None:
-        """Remember how far a group has come. Durability: as an append, when it returns.
+    def check_partition(self, partition: TopicPartition) -> Topic:
+        """The topic of a partition that exists. Raises: InvalidTopicName, UnknownTopic, UnknownPartition."""
+        return self._topics.check_partition(partition)
 
-        Raises: InvalidGroupName, UnknownTopic, UnknownPartition, DiskFull, Throttled, Unavailable.
+    async def commit_offset(self, group: str, partition: TopicPartition, offset: int) -> None:
+        """Remember how far a group has come, as an administrator says. Durability: as an append, when it returns.
+
+        Raises: InvalidGroupName, GroupHasMembers, UnknownTopic, UnknownPartition, DiskFull, Throttled, Unavailable.
         """
         self._topics.check_partition(partition)
-        await self._offsets.commit(group, partition, offset)
+        committed = CommittedOffset(offset, self._clock.now_ms())
+        refusal = await self.groups.commit(group, Caller(""), NO_GENERATION, {partition: committed})
+        if refusal is not None:
+            raise GroupHasMembers(group)
 
     def committed_offset(self, group: str, partition: TopicPartition) -> int | None:
         """How far a group has come; None if it never committed. Raises: UnknownTopic, UnknownPartition."""
         self._topics.check_partition(partition)
-        committed = self._offsets.get(group, partition)
+        committed = self.groups.offsets.get(group, partition)
         return None if committed is None else committed.offset

@@ -1,0 +1,310 @@
+"""The group coordinator: the rim around the groups' state machines, with the futures, the timers and the bounds.
+
+A group begins with its first member or its first committed offset, and ends when it has neither. Members are kept in
+memory only: after a restart of the broker they are unknown, join anew and go on from their committed offsets, which are
+durable.
+
+A group is of one type: `classic` (here) or `consumer` (KIP-848), whose groups would stand in `_groups` beside these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from logmq.broker.groups.group import ClassicGroup, GroupState
+from logmq.broker.groups.member import Caller, JoinAnswer, JoinRequest, Member, SyncAnswer
+from logmq.broker.groups.offsets import CommittedOffset, CommittedOffsets, check_group_name
+from logmq.broker.groups.refusal import Refusal
+from logmq.broker.groups.subscription import CONSUMER
+from logmq.clock import Clock
+from logmq.config import Config
+from logmq.errors import LogMQError, Throttled
+from logmq.limits import (
+    GROUP_COUNT_MAX,
+    GROUP_MEMBER_SIZE_MAX,
+    GROUPS_SIZE_MAX,
+    OFFSETS_EXPIRY_INTERVAL_S,
+    SESSION_TIMEOUT_MAX_MS,
+    SESSION_TIMEOUT_MIN_MS,
+)
+from logmq.model import TopicPartition
+
+CLASSIC = "classic"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOverview:
+    """A group as a list shows it. The protocol type is empty for groups that only ever committed offsets."""
+
+    name: str
+    type: str
+    state: GroupState
+    protocol_type: str
+    protocol_name: str = ""
+    members: tuple[Member, ...] = ()
+
+
+class GroupCoordinator:
+    """All groups. Every method belongs to the event loop's thread."""
+
+    def __init__(self, offsets: CommittedOffsets, config: Config, clock: Clock) -> None:
+        self.offsets = offsets
+        self._config = config
+        self._clock = clock
+        self._groups: dict[str, ClassicGroup] = {}
+        """Groups that have members, or had some lately."""
+        self._sizes: dict[str, int] = {}
+        self._size = 0
+        self._emptied_ms: dict[str, int] = {}
+        """When groups that are in `_groups` lost their last member, by the wall clock."""
+        self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
+        """One timer a group, with the time that it is for."""
+        self._started_ms = clock.now_ms()
+        self._expiring: asyncio.Task[None] | None = None
+
+    # -- membership --------------------------------------------------------------------------------------------------
+
+    async def join(self, name: str, request: JoinRequest) -> JoinAnswer:
+        """Join a group, made if it is not there; returns when the generation begins. Raises: InvalidGroupName."""
+        refusal = self._refuse_join(check_group_name(name), request)
+        if refusal is not None:
+            return JoinAnswer(request.member_id, refusal)
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = ClassicGroup(name, self._config.group_initial_rebalance_delay_ms)
+        ticket: asyncio.Future[JoinAnswer] = asyncio.get_running_loop().create_future()
+        group.join(request, ticket, self._now_ms())
+        self._settle(group)
+        return await ticket
+
+    def _refuse_join(self, name: str, request: JoinRequest) -> Refusal | None:
+        if not SESSION_TIMEOUT_MIN_MS <= request.session_timeout_ms <= SESSION_TIMEOUT_MAX_MS:
+            return Refusal.INVALID_SESSION_TIMEOUT
+        if request.size > GROUP_MEMBER_SIZE_MAX:
+            return Refusal.TOO_LARGE
+        if name not in self._groups:
+            if request.member_id:
+                return Refusal.UNKNOWN_MEMBER
+            if self._is_full(name):
+                return Refusal.GROUP_FULL
+        if not request.member_id and self._size + request.size > GROUPS_SIZE_MAX:
+            return Refusal.GROUP_FULL
+        return None
+
+    async def sync(
+        self,
+        name: str,
+        caller: Caller,
+        generation: int,
+        assignments: Sequence[tuple[str, bytes]],
+        *,
+        protocol_type: str | None = None,
+        protocol_name: str | None = None,
+    ) -> SyncAnswer:
+        """Bring or wait for the assignment of a generation. Raises: InvalidGroupName."""
+        group = self._groups.get(check_group_name(name))
+        if group is None:
+            return SyncAnswer(Refusal.UNKNOWN_MEMBER)
+        if any(len(assignment) > GROUP_MEMBER_SIZE_MAX for _, assignment in assignments):
+            return SyncAnswer(Refusal.TOO_LARGE)
+        ticket: asyncio.Future[SyncAnswer] = asyncio.get_running_loop().create_future()
+        group.sync(
+            caller,
+            generation,
+            assignments,
+            ticket,
+            self._now_ms(),
+            protocol_type=protocol_type,
+            protocol_name=protocol_name,
+        )
+        self._settle(group)
+        return await ticket
+
+    def heartbeat(self, name: str, caller: Caller, generation: int) -> Refusal | None:
+        """A member lives. Raises: InvalidGroupName."""
+        group = self._groups.get(check_group_name(name))
+        # It only puts deadlines off, so that the timer may stay: should it come too early, it is set anew.
+        return Refusal.UNKNOWN_MEMBER if group is None else group.heartbeat(caller, generation, self._now_ms())
+
+    def leave(self, name: str, callers: Iterable[Caller]) -> list[Refusal | None]:
+        """Members go; one result each. Raises: InvalidGroupName."""
+        group = self._groups.get(check_group_name(name))
+        if group is None:
+            return [Refusal.UNKNOWN_MEMBER for _ in callers]
+        results = [group.leave(caller, self._now_ms()) for caller in callers]
+        self._settle(group)
+        return results
+
+    # -- committed offsets -------------------------------------------------------------------------------------------
+
+    async def commit(
+        self, name: str, caller: Caller, generation: int, offsets: Mapping[TopicPartition, CommittedOffset]
+    ) -> Refusal | None:
+        """Remember how far a group has come, if the caller may say so.
+
+        Generation -1 and no member id is a consumer that works on its own, or an administrator.
+        Durability: as an append, when it returns None. Raises: InvalidGroupName, DiskFull, Throttled, Unavailable.
+        """
+        group = self._groups.get(check_group_name(name))
+        if group is not None:
+            refusal = group.check_commit(caller, generation, self._now_ms())
+        else:
+            refusal = Refusal.ILLEGAL_GENERATION if generation >= 0 else None
+        if refusal is None and offsets:
+            if self._is_full(name):
+                raise Throttled(f"there are {GROUP_COUNT_MAX} groups already")
+            await self.offsets.commit(name, offsets)
+        return refusal
+
+    async def forget_offsets(self, name: str, partitions: Collection[TopicPartition]) -> Refusal | set[TopicPartition]:
+        """Forget what a group committed; returns the partitions of topics that it reads, whose offsets stay.
+
+        Durability: as `commit`. Raises: InvalidGroupName, DiskFull, Throttled, Unavailable.
+        """
+        if not self.exists(check_group_name(name)):
+            return Refusal.GROUP_UNKNOWN
+        group = self._groups.get(name)
+        kept: set[TopicPartition] = set()
+        if group is not None and not group.is_empty:
+            if group.protocol_type != CONSUMER:
+                return Refusal.GROUP_NOT_EMPTY
+            subscribed = {topic for topic in {one.topic for one in partitions} if group.is_subscribed(topic)}
+            kept = {one for one in partitions if one.topic in subscribed}
+        await self.offsets.forget(name, [one for one in partitions if one not in kept])
+        return kept
+
+    # -- administration ----------------------------------------------------------------------------------------------
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a group."""
+        return name in self._groups or bool(self.offsets.of_group(name))
+
+    def overviews(self) -> list[GroupOverview]:
+        """All groups by name."""
+        names = {*self._groups, *self.offsets.groups()}
+        return [self.describe(name) for name in sorted(names)]
+
+    def describe(self, name: str) -> GroupOverview:
+        """A group with its members; one that does not exist is DEAD."""
+        group = self._groups.get(name)
+        if group is None:
+            state = GroupState.EMPTY if self.offsets.of_group(name) else GroupState.DEAD
+            return GroupOverview(name, CLASSIC, state, "")
+        return GroupOverview(
+            name,
+            CLASSIC,
+            group.state,
+            group.protocol_type or "",
+            group.protocol_name or "",
+            tuple(group.members.values()),
+        )
+
+    async def delete(self, name: str) -> Refusal | None:
+        """Forget a group without members, and all that it committed.
+
+        Durability: as `commit`. Raises: InvalidGroupName, DiskFull, Throttled, Unavailable.
+        """
+        if not self.exists(check_group_name(name)):
+            return Refusal.GROUP_UNKNOWN
+        group = self._groups.get(name)
+        if group is not None and not group.is_empty:
+            return Refusal.GROUP_NOT_EMPTY
+        if self.offsets.of_group(name):
+            await self.offsets.forget_group(name)
+        if group is not None and group.is_idle and self._groups.get(name) is group:
+            self._drop(name)
+        return None
+
+    # -- expiry ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Look for expired offsets from now on, as long as the event loop runs."""
+        asyncio.get_running_loop().call_later(OFFSETS_EXPIRY_INTERVAL_S, self._expire_later)
+
+    def _expire_later(self) -> None:
+        if self._expiring is None or self._expiring.done():
+            self._expiring = asyncio.ensure_future(self.expire())
+        self.start()
+
+    async def expire(self) -> None:
+        """Of groups without members, forget offsets past their retention, and those groups that have no offsets.
+
+        The time counts from the commit, from the moment the last member left and from the start of the broker,
+        whichever is latest: a group whose members are about to come back after a restart keeps its place (KIP-211).
+        """
+        for name, group in list(self._groups.items()):
+            if group.is_idle and not self.offsets.of_group(name):
+                self._drop(name)
+        retention_ms = self._config.offsets_retention_ms
+        if retention_ms is None:
+            return
+        for name in self.offsets.groups():
+            try:
+                await self._expire_offsets(name, self._clock.now_ms() - retention_ms)
+            except LogMQError:
+                return  # the next round tries again
+
+    async def _expire_offsets(self, name: str, latest_ms: int) -> None:
+        group = self._groups.get(name)
+        # A commit under way would be overtaken by its own removal.
+        if (group is not None and not group.is_idle) or self.offsets.is_writing(name):
+            return
+        if max(self._emptied_ms.get(name, 0), self._started_ms) > latest_ms:
+            return
+        offsets = self.offsets.of_group(name)
+        await self.offsets.forget(
+            name, [one for one, committed in offsets.items() if committed.committed_ms <= latest_ms]
+        )
+
+    # -- the rim -----------------------------------------------------------------------------------------------------
+
+    def _is_full(self, name: str) -> bool:
+        return not self.exists(name) and len(self._groups) + len(self.offsets.groups()) >= GROUP_COUNT_MAX
+
+    def _now_ms(self) -> int:
+        return int(self._clock.monotonic() * 1000)
+
+    def _settle(self, group: ClassicGroup) -> None:
+        """After every change of a group: give out its answers, keep the books, set its timer."""
+        for ticket, answer in group.take_answers():
+            future = cast("asyncio.Future[Any]", ticket)
+            if not future.done():  # done: the client's connection is gone, its request was cancelled
+                future.set_result(answer)
+        size = group.size
+        self._size += size - self._sizes.get(group.name, 0)
+        self._sizes[group.name] = size
+        if not group.is_empty:
+            self._emptied_ms.pop(group.name, None)
+        elif group.name not in self._emptied_ms:
+            self._emptied_ms[group.name] = self._clock.now_ms()
+        self._set_timer(group)
+
+    def _set_timer(self, group: ClassicGroup) -> None:
+        """The timer must not come later than the deadline; earlier does no harm."""
+        deadline_ms = group.deadline_ms
+        at_ms, timer = self._timers.get(group.name, (None, None))
+        if at_ms is not None and deadline_ms is not None and at_ms <= deadline_ms:
+            return
+        if timer is not None:
+            timer.cancel()
+            del self._timers[group.name]
+        if deadline_ms is not None:
+            delay_ms = max(0, deadline_ms - self._now_ms()) + 1
+            handle = asyncio.get_running_loop().call_later(delay_ms / 1000, self._tick, group)
+            self._timers[group.name] = (deadline_ms, handle)
+
+    def _tick(self, group: ClassicGroup) -> None:
+        del self._timers[group.name]
+        group.tick(self._now_ms())
+        self._settle(group)
+
+    def _drop(self, name: str) -> None:
+        del self._groups[name]
+        self._size -= self._sizes.pop(name, 0)
+        self._emptied_ms.pop(name, None)
+        _, timer = self._timers.pop(name, (None, None))
+        if timer is not None:
+            timer.cancel()

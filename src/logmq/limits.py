@@ -97,3 +97,7 @@ PRODUCER_ID_BLOCK_SIZE = 1000
 
 DESCRIBED_PARTITIONS_MAX = 2000
 """Partitions in one answer to DescribeTopicPartitions; the client asks on from there. Kafka's default."""
+
+LOOP_COMMIT_SIZE_MAX = 64 * KIB
+LOOP_COMMIT_CALLS_MAX = 256
+"""The largest commit that the event loop carries out itself: what a disk takes in well under a millisecond."""

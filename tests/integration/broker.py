@@ -31,9 +31,9 @@ def serve_command(data_dir: Path, *flags: str) -> list[str]:
 
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The variables of this process without LogMQ's own, and these."""
+    """The variables of this process without LogMQ's own, and these. A broker that gets SIGABRT says what it was at."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LOGMQ_")}
-    return kept | dict(variables or {})
+    return kept | {"PYTHONFAULTHANDLER": "1"} | dict(variables or {})
 
 
 def run(
@@ -94,9 +94,9 @@ class BrokerProcess:
         try:
             self.output.wait_for(r"ready on \S+:\d+")
             self.output.wait_for(r"  try  .*\n")
-        except BaseException:
-            self.kill()
-            raise
+        except AssertionError as error:
+            code = self.abort()
+            raise AssertionError(f"the broker did not become ready (exit code {code}):\n{self.output.text}") from error
 
     # -- what it is doing --------------------------------------------------------------------------------------------
 
@@ -168,7 +168,15 @@ class BrokerProcess:
         try:
             code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
-            raise TimeoutError(f"the broker still runs after {timeout_s} s:\n{self.output.text}") from error
+            raise TimeoutError(f"the broker still runs after {timeout_s} s") from error
+        self.output.join()
+        return code
+
+    def abort(self) -> int:
+        """Make it print what each of its threads is doing, if it still runs; returns its exit code."""
+        if self.is_running():
+            self.signal(signal.SIGABRT)
+        code = self._process.wait()
         self.output.join()
         return code
 
@@ -182,7 +190,10 @@ class BrokerProcess:
         """Stop it as its operator would, and expect that to be clean. Raises: AssertionError."""
         if self.is_running():
             self.signal(signal.SIGTERM)
-        code = self.wait()
+        try:
+            code = self.wait()
+        except TimeoutError:
+            code = self.abort()
         assert code == 0, f"the broker ended with exit code {code}:\n{self.output.text}"
         assert "Traceback" not in self.output.text, f"the broker had an accident:\n{self.output.text}"
 

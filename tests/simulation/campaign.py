@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -41,11 +42,11 @@ class Tally:
 class Campaign:
     """One data directory through several lives."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, hostile: bool = False) -> None:
         self.rng = Random(seed)
         self.trace: list[str] = []
         self.limits = SmallLimits.drawn(self.rng)
-        self.workload = Workload(self.rng, self.limits)
+        self.workload = Workload(self.rng, self.limits, hostile=hostile)
         self.ledger = Ledger()
         self.disk = SimulatedDisk(Random(self.rng.getrandbits(64)), trace=self.trace)
         self.tally = Tally()
@@ -62,6 +63,29 @@ class Campaign:
             self._open(killed=killed)
         self._count_in_trace()
         return self.tally
+
+    def is_cut_at(self, change: int, outcomes: int) -> bool:
+        """Take some steps and a checkpoint; audit what a cut at this change leaves. False if it never comes."""
+        with self.limits.in_force():
+            session = self._open(killed=False)
+            self.disk.cut_after(change)
+            try:
+                for _ in range(8):
+                    self.workload.step(session)
+                session.checkpoint()
+                session.commit(self.workload.calls(session))
+            except PowerCut:
+                for left in [self.disk.crash() for _ in range(outcomes)]:
+                    self._look_at(left)
+                return True
+        return False
+
+    def _look_at(self, disk: SimulatedDisk) -> None:
+        ledger = deepcopy(self.ledger)
+        session = Session(disk, self.workload.specs, ledger, self.rng)
+        ledger.reopened(session.logs, nothing_lost=False)
+        audit(disk, session.logs, ledger, self.rng)
+        self._count_report(session.report)
 
     def _die(self, *, killed: bool) -> SimulatedDisk:
         if not killed:
@@ -89,7 +113,8 @@ class Campaign:
         return session
 
     def _count_report(self, report: Report) -> None:
-        demand(not (report.missing_commits or report.damaged), "nothing is rotten, but", report)
+        rotten = report.missing_commits or report.damaged or report.checkpoint_damaged or report.mended_journals
+        demand(not rotten, "nothing is rotten, but", report)
         self.tally.reached["commits replayed"] += report.replayed_commits
         self.tally.reached["commits undone"] += report.undone_commits
         self.tally.reached["files cut"] += len(report.cut_bytes)
@@ -115,8 +140,22 @@ class Campaign:
                 self.workload.step(session)
 
 
-def run(seed: int) -> Tally:
+def run(seed: int, *, hostile: bool = False) -> Tally:
     """Run the campaign of one seed. Raises: Violation, with the seed and the disk's story."""
-    campaign = Campaign(seed)
+    campaign = Campaign(seed, hostile=hostile)
     with told(seed, campaign.trace):
         return campaign.run()
+
+
+def sweep(seed: int, outcomes: int = 3) -> int:
+    """Cut the power at each change of one short life, and look at several ways in which it could have gone.
+
+    Returns the number of cuts. Raises: Violation, with the seed and the disk's story.
+    """
+    cuts = 0
+    while True:
+        campaign = Campaign(seed)
+        with told(seed, campaign.trace):
+            if not campaign.is_cut_at(cuts + 1, outcomes):
+                return cuts * outcomes
+        cuts += 1

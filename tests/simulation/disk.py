@@ -343,7 +343,7 @@ class SimulatedDisk:
     def check_power(self) -> None:
         """Raise PowerCut if the power is off."""
         if self._off:
-            raise PowerCut("the power is off")
+            raise self._end("all is over")
 
     def misses_cache(self) -> bool:
         """Whether a read finds its page not cached."""

@@ -8,9 +8,10 @@ from typing import Literal
 
 from tests.simulation.audit import check_chunk, read
 from tests.simulation.disk import SimulatedDisk
-from tests.simulation.ledger import Ledger, Stream
+from tests.simulation.ledger import Ledger, Stream, Violation
 from tests.simulation.stepping_clock import SteppingClock
 
+from logmq.errors import LogMQError
 from logmq.model import TopicPartition
 from logmq.storage.engine import LogSpec
 from logmq.storage.local.checkpointer import Plan
@@ -84,7 +85,10 @@ class Session:
         log = self.rng.choice(list(self.logs.values()))
         stream = self.ledger.streams.get(log.spec.partition, Stream())
         offset = self.rng.randint(log.log_start_offset, log.committed.offset)
-        chunk = read(log, offset, self.rng.choice((1, 1_000, 1 << 20)), self.rng)
+        try:
+            chunk = read(log, offset, self.rng.choice((1, 1_000, 1 << 20)), self.rng)
+        except LogMQError as error:
+            raise Violation(f"{log.spec.partition} cannot be read: {error!r}") from error
         check_chunk(chunk, offset, log, stream)
         if self.mode != "never":
             self.ledger.read(log.spec.partition, chunk.next_offset)
@@ -134,6 +138,11 @@ class Session:
         else:
             plan, self._plan = self._plan, None
             self.checkpointer.finish(plan)
+
+    @property
+    def checkpoint_under_way(self) -> bool:
+        """Whether `advance_checkpoint` has more to do."""
+        return self._plan is not None
 
     def checkpoint(self) -> None:
         """A whole checkpoint. Raises: OSError, SyncFailed."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from tests.simulation.disk import PowerCut, SimulatedDisk, SimulatedFile
+from tests.simulation.disk import Killed, PowerCut, SimulatedDisk, SimulatedFile
 from tests.simulation.faults import OperationName
 from tests.simulation.inode import PAGE_SIZE, SECTOR_SIZE
 
@@ -348,7 +348,7 @@ def test_a_failure_that_makes_no_sense_is_refused() -> None:
 
 
 def test_a_partial_write_leaves_a_part_of_its_bytes() -> None:
-    """A write that fails in part has written a prefix, of any length."""
+    """A write that fails in part has written a prefix, of any length but its own: who has written all does not fail."""
     lengths = set()
     for seed in SEEDS:
         disk = new_disk(seed)
@@ -359,7 +359,7 @@ def test_a_partial_write_leaves_a_part_of_its_bytes() -> None:
         assert raised.value.errno == errno.ENOSPC
         assert b"0123456789".startswith(disk.content("f"))
         lengths.add(file.size())
-    assert lengths == set(range(11))
+    assert lengths == set(range(10))
 
 
 def test_a_failed_sync_loses_its_pages_though_they_stay_visible() -> None:
@@ -578,6 +578,21 @@ def test_a_killed_process_loses_nothing_and_syncs_nothing() -> None:
         disk = disk.crash()
         contents.add(disk.content("f") if disk.sizes() else None)
     assert {None, b"", PAGE_B} <= contents
+
+
+def test_a_process_killed_within_a_call_leaves_what_it_had_done() -> None:
+    """`kill_after` stops a process before, within or behind a write; the machine goes on with what there is."""
+    found = set()
+    for seed in SEEDS:
+        disk = new_disk(seed)
+        file = synced(disk, "f", b"....")
+        disk.kill_after(1)
+        with pytest.raises(Killed):
+            file.write_at(0, [b"1234"])
+        with pytest.raises(Killed):
+            disk.sync_names()
+        found.add(disk.kill().content("f"))
+    assert found == {b"....", b"1...", b"12..", b"123.", b"1234"}
 
 
 # -- other -------------------------------------------------------------------------------------------------------

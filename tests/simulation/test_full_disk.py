@@ -63,12 +63,19 @@ class Shortage:
         for _ in range(15):
             calls = self.workload.calls(session)
             session.commit(calls)
+            self._check_cut(session)
             refused += sum(isinstance(result, DiskFull) for call in calls for result in call.results)
             with suppress(OSError):
                 self.workload.step(session)
             demand(not session.stopped, "a full disk stopped the store")
         demand(refused <= refused_max, refused, "appends were refused though there was room")
         self.refused += refused
+
+    def _check_cut(self, session: Session) -> None:
+        """Nothing stands behind the end of a log."""
+        sizes = self.disk.sizes()
+        for log in session.logs.values():
+            demand(sizes[log.segments[-1].name] == log.tail.position, log.spec.partition, "was not cut at its end")
 
 
 def run(seed: int) -> int:

@@ -33,9 +33,11 @@ def make_append(partition: TopicPartition, payloads: Sequence[bytes]) -> Append:
 class Workload:
     """Specs of some partitions, and random steps on a session of them."""
 
-    def __init__(self, rng: Random, limits: SmallLimits) -> None:
+    def __init__(self, rng: Random, limits: SmallLimits, *, hostile: bool = False) -> None:
+        """With `hostile` most payloads are made to be taken for records of the journal."""
         self.rng = rng
         self.limits = limits
+        self._forgery_rate = 0.6 if hostile else 0.04
         self.specs: list[LogSpec] = []
         self._seen_salts: list[int] = []
         self._old_salts = [0]
@@ -91,17 +93,17 @@ class Workload:
     def _payloads(self, session: Session) -> list[bytes]:
         """Bytes that cannot be taken for others, mostly; all of one size, all zeros or hostile now and then."""
         rng = self.rng
+        if rng.random() < self._forgery_rate:
+            return [self._forgery(session)]
         kind = rng.random()
         if kind < 0.4:
             size = rng.choice((0, 1, 8, 100, 100, 100))
             return [rng.randbytes(size) for _ in range(rng.choice((1, 5, 40)))]
         if kind < 0.85:
             return [rng.randbytes(rng.choice((0, 3, 30, 300, rng.randint(0, 3_000)))) for _ in range(self._few())]
-        if kind < 0.93:
+        if kind < 0.95:
             return [rng.randbytes(rng.randint(0, 8_000))]
-        if kind < 0.96:
-            return [bytes(rng.randint(0, 2_000))]
-        return [self._forgery(session)]
+        return [bytes(rng.randint(0, 2_000))]
 
     def _forgery(self, session: Session) -> bytes:
         """What looks like the journal's next records, made by someone who knows the salts that were."""
@@ -110,7 +112,8 @@ class Workload:
         part = Part(log.spec.log_id, base, end - base, end, 10_000, 10_000, 0, Kind.SPAN)
         next_commit = session.journal.commit + self.rng.randint(1, 3)
         record = encode_record(self.rng.choice(self._old_salts), next_commit, next_commit - 1, 1, [part], 0)
-        return b"".join(record + bytes(9 - len(record) % 8) for _ in range(8))
+        # At each alignment once, and far enough into the commit that its own head may be lost without it.
+        return bytes(self.rng.randint(0, 4_000)) + b"".join(record + bytes(9 - len(record) % 8) for _ in range(8))
 
     def _trim(self, session: Session) -> None:
         partition, log = self.rng.choice(list(session.logs.items()))

@@ -17,7 +17,7 @@ from logmq.limits import DECOMPRESSED_SIZE_MAX, READ_SIZE
 from logmq.model import Bounds, Format, Topic, TopicPartition
 from logmq.records import batches
 from logmq.records.records import decode
-from logmq.storage.engine import ActiveProducer, Append, AppendResult, Chunk, LogStatistics, LogStore, Meta
+from logmq.storage.engine import ActiveProducer, Append, Appending, Chunk, LogStatistics, LogStore, Meta
 
 
 class Broker:
@@ -122,7 +122,7 @@ class Broker:
             raise InternalTopic(topic.name)
         return topic
 
-    def append(self, appends: Sequence[Append]) -> asyncio.Future[list[AppendResult]]:
+    def append(self, appends: Sequence[Append]) -> Appending:
         """See `LogStore.append`. The caller has checked each partition with `check_producible`."""
         return self._store.append(appends)
 

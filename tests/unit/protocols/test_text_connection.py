@@ -108,6 +108,8 @@ CONVERSATIONS = {
             b"SETTING retention.bytes none default\n"
             b"SETTING segment.bytes 1073741824 default\n"
             b"SETTING max.message.bytes 1048576 default\n"
+            b"SETTING message.timestamp.type CreateTime default\n"
+            b"SETTING cleanup.policy delete default\n"
             b"PARTITION 0 0 0 0 1\nPARTITION 1 0 0 0 1\nPARTITION 2 0 5 5 1\n"
             b"END 3\n",
         ),

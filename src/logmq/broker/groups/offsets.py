@@ -23,7 +23,7 @@ from logmq.errors import InvalidGroupName, LogMQError
 from logmq.limits import GROUP_NAME_SIZE_MAX, OFFSETS_LOG_SIZE_MIN, READ_SIZE
 from logmq.model import TopicPartition
 from logmq.records import frames
-from logmq.storage.engine import Append, Appended, AppendResult, LogStore
+from logmq.storage.engine import Append, Appended, Appending, LogStore
 
 OFFSETS_TOPIC = "__consumer_offsets"
 NO_LEADER_EPOCH = -1
@@ -188,7 +188,7 @@ class CommittedOffsets:
         ]
 
 
-async def _only_result(results: asyncio.Future[list[AppendResult]]) -> Appended:
+async def _only_result(results: Appending) -> Appended:
     (result,) = await results
     if isinstance(result, LogMQError):
         raise result

@@ -101,12 +101,9 @@ def parse_start(word: bytes) -> Start:
     edge = _EDGES.get(word.lower())
     if edge is not None:
         return edge
-    try:
-        return parse_offset(word)
-    except BadOffset as error:
-        if word[:1].isalpha():
-            raise BadOffset(word, "use a decimal number, earliest or latest") from None
-        raise error
+    if word[:1].isalpha():
+        raise BadOffset(word, "use a decimal number, earliest or latest")
+    return parse_offset(word)
 
 
 def parse_count(word: bytes) -> int:

@@ -105,7 +105,7 @@ def _write(rest: bytes) -> Announced:
     try:
         return Announced(parse_partition(words[0]), length)
     except LogMQError as error:
-        return Announced(error, length)
+        return Announced(error.with_traceback(None), length)
 
 
 def _consume(rest: bytes) -> Consume | ConsumeEdge | ConsumeMany:

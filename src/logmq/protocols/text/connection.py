@@ -59,6 +59,10 @@ _UNEXPECTED = LogMQError("the broker failed in a way that it did not expect; its
 _NO_FAILURES: Mapping[str, LogMQError] = {}
 
 
+LINGER_S = 1.0
+"""How long a client that still sends may go on after it was told that no more comes."""
+
+
 class _Ending(Enum):
     NOT = "not"
     """Requests are taken."""
@@ -75,9 +79,9 @@ class TextConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_broker", "_clock", "_cursor", "_deadlines", "_ending", "_following", "_heard", "_held", "_limits", "_loop",
-        "_lost", "_on_lost", "_outlet", "_parser", "_queue_size", "_reading_paused", "_sendings", "_task", "_timer",
-        "_transport", "_waits",
+        "_broker", "_clock", "_cursor", "_deadlines", "_ending", "_following", "_heard", "_held", "_limits",
+        "_lingering", "_loop", "_lost", "_on_lost", "_outlet", "_parser", "_queue_size", "_reading_paused",
+        "_sendings", "_task", "_timer", "_transport", "_waits",
     )  # fmt: skip
 
     def __init__(
@@ -104,6 +108,7 @@ class TextConnection(asyncio.Protocol):
         self._cursor: Cursor | None = None
         self._reading_paused = False
         self._ending = _Ending.NOT
+        self._lingering = False
         self._lost: asyncio.Future[None] | None = None
         """Done when the connection is gone, for whoever waits for that."""
 
@@ -142,6 +147,8 @@ class TextConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client will send no more. Returns whether the transport stays open, to answer what it has sent."""
+        if self._lingering:
+            return False
         if self._ending is _Ending.NOT:
             self._ending = _Ending.EOF
             if self._following is not None:
@@ -321,7 +328,7 @@ class TextConnection(asyncio.Protocol):
         sending = producing.send(self._broker, request, verdicts)
         self._sendings.append(sending)
         self._queue_size += sending.size
-        if sending.future is None:
+        if sending.future is None or sending.future.done():
             self._settle()
         else:
             sending.future.add_done_callback(self._appended)
@@ -451,13 +458,32 @@ class TextConnection(asyncio.Protocol):
         """Close when everything is answered that will be."""
         if self._is_held_up() or self._sendings or self._transport is None or self._transport.is_closing():
             return
-        if self._ending is _Ending.EOF:
+        if self._lingering:
+            return
+        client_is_done = self._ending is _Ending.EOF
+        if client_is_done:
             unfinished = self._parser.end()
             if isinstance(unfinished, Invalid):
                 self._outlet.write(error_line(unfinished.error))
         self._ending = _Ending.CLOSE
         self._outlet.flush()
-        self._transport.close()
+        if client_is_done or not self._heard or not self._transport.can_write_eof():
+            self._transport.close()
+        else:
+            self._linger(self._transport)
+
+    def _linger(self, transport: asyncio.Transport) -> None:
+        """Say that no more comes, and read on for a moment before closing.
+
+        Closing a socket with unread input resets it, and takes away answers that the client has not read yet.
+        Source: RFC 1122 4.2.2.13.
+        """
+        self._lingering = True
+        transport.write_eof()
+        if self._reading_paused:
+            self._reading_paused = False
+            transport.resume_reading()
+        self._loop.call_later(LINGER_S, transport.close)
 
     # -- deadlines ---------------------------------------------------------------------------------------------------
 

@@ -160,7 +160,7 @@ class Parser:
         try:
             parsed = parse_line(line)
         except LogMQError as error:
-            return Invalid(error.with_traceback(None))  # which would keep all of this alive
+            return Invalid(error.with_traceback(None))  # which would keep the chunk alive
         return self._begin_body(parsed) if isinstance(parsed, Announced) else parsed
 
     def _set_aside(self) -> None:
@@ -193,7 +193,7 @@ class Parser:
         try:
             partition = parse_partition(rest.partition(b" ")[0])
         except LogMQError as error:
-            return error
+            return error.with_traceback(None)
         if size > self._line_size_max(partition):
             return MessageLineTooLong(self._message_size_max(partition.topic))
         return None

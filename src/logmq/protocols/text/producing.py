@@ -9,19 +9,18 @@ Lines that cannot be stored (no such partition, too large) take part with their 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import TypeAlias
 
 from logmq.broker.broker import Broker
-from logmq.errors import LogMQError, MessageTooLarge, Unavailable, UnknownTopic
+from logmq.errors import LogMQError, MessageTooLarge, UnknownTopic
 from logmq.model import Topic, TopicPartition
 from logmq.protocols.text.answers import acks, error_line
 from logmq.protocols.text.formats import TextFormat, format_of
 from logmq.protocols.text.requests import Produce
-from logmq.storage.engine import Append, Appended, AppendResult
+from logmq.storage.engine import Append, Appended, Appending, AppendResult
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ class Sending:
 
     __slots__ = ("_order", "_parts", "future", "size")
 
-    def __init__(self, parts: list[_Part], request: Produce, future: asyncio.Future[list[AppendResult]] | None) -> None:
+    def __init__(self, parts: list[_Part], request: Produce, future: Appending | None) -> None:
         self._parts = parts
         self._order = request.order
         self.size = request.size
@@ -62,7 +61,7 @@ class Sending:
 
     def answers(self) -> bytes:
         """The answer to each line, in order. Call it once it is `done`."""
-        results = iter(_results(self.future, len(self._parts)))
+        results = iter(_results(self.future))
         answers = [part.answers(results) for part in self._parts]
         if self._order is None:
             return answers[0]
@@ -153,16 +152,5 @@ def _outcome(result: AppendResult, offsets: Sequence[int]) -> bytes:
     return error_line(result) * len(offsets)
 
 
-def _results(future: asyncio.Future[list[AppendResult]] | None, count: int) -> list[AppendResult]:
-    """What became of the appends; a future that failed as a whole failed for each of them."""
-    if future is None:
-        return []
-    if future.cancelled():
-        return [Unavailable("the broker is stopping; whether the message survives is unknown")] * count
-    error = future.exception()
-    if error is None:
-        return future.result()
-    if not isinstance(error, LogMQError):
-        _log.error("an append failed in an unexpected way", exc_info=error)
-        error = LogMQError("the append failed in an unexpected way; the broker's log says how")
-    return [error] * count
+def _results(future: Appending | None) -> list[AppendResult]:
+    return [] if future is None else future.result()

@@ -17,7 +17,7 @@ import errno
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from crc32c import crc32c
 
@@ -36,13 +36,15 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
-@dataclass(slots=True)
 class Call:
     """One call of `LogStore.append` on its way through a commit; `results` is complete when it was written."""
 
-    appends: Sequence[Append]
-    atomic: bool = False
-    results: list[AppendResult] = field(default_factory=list)
+    __slots__ = ("appends", "atomic", "results")
+
+    def __init__(self, appends: Sequence[Append], atomic: bool = False) -> None:
+        self.appends = appends
+        self.atomic = atomic
+        self.results: list[AppendResult] = []
 
 
 @dataclass(slots=True)
@@ -78,6 +80,15 @@ class Commits:
         self._unpublished: dict[Log, None] = {}
         self._producers_before: dict[Log, list[tuple[int, Producer | None]]] = {}
         """What was known of producers before the commit that is being written."""
+
+    @property
+    def unsynced(self) -> bool:
+        """Whether something was written that is not durable yet."""
+        return self.journal.synced < self.journal.commit
+
+    def is_quick(self, part_count: int, size: int) -> bool:
+        """Whether a commit of this size needs no new journal file, and so no more than one write a log and a sync."""
+        return self.journal.has_room(part_count, size)
 
     def write(self, calls: Sequence[Call]) -> None:
         """Write one commit: steps 1 and 2. Afterwards each call has its results.
@@ -219,7 +230,7 @@ class Commits:
 
     def sync(self) -> None:
         """Make all that was written durable and visible: steps 3 and 4. Raises: SyncFailed, which is final."""
-        if self.journal.synced < self.journal.commit:
+        if self.unsynced:
             self._sync_spans_and_journal()
             self.statistics.syncs += 1
         self.publish()

@@ -98,13 +98,8 @@ class Log:
         if before.position != tail.position or before.base_offset != segment.base_offset:
             before = tail.end()
         file = self.dirty.get(segment) or segment.file
-        buffers = []
-        latest_ms = self.last_append_ms
-        for append in appends:
-            data = self.codec.place(append.data, append.starts, tail.offset)
-            latest_ms = max(latest_ms, timestamp_ms if append.timestamp_ms is None else append.timestamp_ms)
-            tail.add(data, append.starts, append.offsets, append.offset_count, latest_ms)
-            buffers.append(data)
+        latest_ms = self._latest_ms(appends, timestamp_ms)
+        buffers = self._move_tail(appends, size, latest_ms)
         written = Written(self, before, entry_count, buffers, size, tail.offset - before.offset)
         try:
             file.write_at(before.position, buffers)
@@ -114,6 +109,28 @@ class Log:
         self.dirty[segment] = file
         self.last_append_ms = latest_ms
         return written
+
+    def _latest_ms(self, appends: Sequence[Append], timestamp_ms: int) -> int:
+        """The latest time of any record so far: the records' own times, or that of the commit. Never goes back."""
+        times = [timestamp_ms if append.timestamp_ms is None else append.timestamp_ms for append in appends]
+        return max(self.last_append_ms, *times)
+
+    def _move_tail(self, appends: Sequence[Append], size: int, timestamp_ms: int) -> list[bytes]:
+        """Move the tail over appends; returns their bytes as they are stored."""
+        tail = self.tail
+        placed = []
+        offset = tail.offset
+        for append in appends:
+            placed.append(self.codec.place(append.data, append.starts, offset))
+            offset += append.offset_count
+        if len(placed) > 1 and not tail.reaches_boundary(size):
+            # Many small ones cost less together: one checksum, one buffer to write.
+            together = b"".join(placed)
+            tail.add(together, (), (), offset - tail.offset, timestamp_ms)
+            return [together]
+        for append, data in zip(appends, placed, strict=True):
+            tail.add(data, append.starts, append.offsets, append.offset_count, timestamp_ms)
+        return placed
 
     def undo(self, written: Written) -> None:
         """Cut off again what `write` appended. Raises: OSError."""

@@ -24,9 +24,7 @@ class OpenFiles:
         """The open file. Raises: FileNotFoundError, OSError."""
         with self._lock:
             file = self._open.pop(name, None) or self._open_file(name)
-            self._open[name] = file
-            if len(self._open) > self._limit:
-                del self._open[next(iter(self._open))]
+            self._keep(name, file)
             return file
 
     def _open_file(self, name: str) -> File:
@@ -41,7 +39,12 @@ class OpenFiles:
     def add(self, file: File) -> None:
         """Take in a file that was just created."""
         with self._lock:
-            self._open[file.name] = file
+            self._keep(file.name, file)
+
+    def _keep(self, name: str, file: File) -> None:
+        self._open[name] = file
+        if len(self._open) > self._limit:
+            del self._open[next(iter(self._open))]
 
     def forget(self, name: str) -> None:
         """Let go of a file that is no longer wanted."""

@@ -1,8 +1,8 @@
 """`LogStore` on local files: the event loop's face of logs and journal.
 
-One thread owns the logs: it takes what has come in meanwhile, makes one commit of it, and hands the results back to
-the loop. Everything else that changes logs (creating, trimming, dropping) is a job on the same thread, between two
-commits. Reads happen on the loop where the page cache has the bytes, in a few reading threads where it has not.
+What has come in meanwhile becomes one commit (committer.py). Everything else that changes logs (creating, trimming,
+dropping) is a job on the commit thread, between two commits. Reads happen on the loop where the page cache has the
+bytes, in a few work threads where it has not.
 
     loop            append -> waiting ─┐                        ┌─> futures, waiters
     commit thread                      └─> write, journal, sync ┘
@@ -13,49 +13,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from logmq.clock import Clock
 from logmq.config import Config
 from logmq.errors import DiskFull, LogMQError, Throttled, Unavailable, UnknownPartition, UnknownTopic
-from logmq.limits import CHECKPOINT_COMMITS_MAX, COMMIT_SIZE_MAX, JOURNAL_FILE_COUNT_MAX, WORK_THREADS
+from logmq.limits import CHECKPOINT_COMMITS_MAX, JOURNAL_FILE_COUNT_MAX, WORK_THREADS
 from logmq.model import Bounds, TopicPartition
-from logmq.storage.engine import ActiveProducer, Append, AppendResult, Chunk, LogSpec, LogStatistics
+from logmq.storage.engine import ActiveProducer, Append, Chunk, LogSpec, LogStatistics
 from logmq.storage.local import retention
-from logmq.storage.local.commit import Call, Commits
-from logmq.storage.local.files import Files, SyncFailed
+from logmq.storage.local.commit import Commits
+from logmq.storage.local.committer import Committer, Item, PendingCall, fail, settle
+from logmq.storage.local.files import Files
 from logmq.storage.local.index import Entry, IndexDamaged
 from logmq.storage.local.journal import create_journal_file
 from logmq.storage.local.log import Log, LogState, create_segment
 from logmq.storage.local.recovery import Recovered, Report, recover
 from logmq.storage.local.repair import is_damaged, repair_index
+from logmq.storage.local.waiters import Waiters
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class PendingCall(Call):
-    """A call whose caller waits."""
-
-    future: asyncio.Future[list[AppendResult]] = field(kw_only=True)
-    size: int = 0
-
-
-@dataclass(slots=True)
-class Job:
-    """Work for the commit thread between two commits."""
-
-    function: Callable[[], Any]
-    future: asyncio.Future[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +77,16 @@ class LocalStore:
         self._executor = executor
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[PendingCall | Job] = []
         self._waiting_bytes = 0
         self._room: asyncio.Future[None] | None = None
-        self._waiters: dict[TopicPartition, list[tuple[int, asyncio.Future[None]]]] = {}
+        self._waiters = Waiters()
         self._maintenance = asyncio.Lock()
         self._checkpoint_task: asyncio.Task[None] | None = None
         self._checkpoint_due = clock.monotonic() + config.checkpoint_interval_ms / 1000
         self._retention_due = clock.monotonic()
         self._failure: LogMQError | None = None
         self._closed = False
-        self._queue: SimpleQueue[list[PendingCall | Job] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="logmq-commit", daemon=True)
-        self._thread.start()
+        self._committer = Committer(self._commits, config.sync, self)
 
     @classmethod
     def open(
@@ -129,17 +109,17 @@ class LocalStore:
 
     # -- appending ---------------------------------------------------------------------------------------------------
 
-    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> asyncio.Future[list[AppendResult]]:
+    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> PendingCall:
         """See `LogStore.append`."""
-        future: asyncio.Future[list[AppendResult]] = self._loop.create_future()
-        size = sum([len(append.data) for append in appends])
+        size = sum([len(append.data) for append in appends]) if len(appends) > 1 else len(appends[0].data)
+        call = PendingCall(appends, size, atomic=atomic)
         refused = self._refusal()
-        if refused is not None:
-            future.set_result([refused] * len(appends))
-            return future
-        self._waiting_bytes += size
-        self._submit(PendingCall(appends, atomic, future=future, size=size))
-        return future
+        if refused is None:
+            self._waiting_bytes += size
+            self._committer.submit(call)
+        else:
+            call.complete([refused] * len(appends))
+        return call
 
     def _refusal(self) -> LogMQError | None:
         if self._failure is not None:
@@ -158,157 +138,52 @@ class LocalStore:
             self._room = self._loop.create_future()
         return self._room
 
-    def _submit(self, item: PendingCall | Job) -> None:
-        """Hand over everything that this turn of the loop brings at once: it will be one commit."""
-        if not self._waiting:
-            self._loop.call_soon(self._hand_over)
-        self._waiting.append(item)
-
-    def _hand_over(self) -> None:
-        self._queue.put(self._waiting)
-        self._waiting = []
-
     async def _job(self, function: Callable[[], T]) -> T:
         """Run `function` on the commit thread. Raises: what it raises, Unavailable when the store has failed."""
         if self._failure is not None:
             raise self._failure
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._submit(Job(function, future))
-        return await future
+        return await self._committer.job(function)
 
-    # -- the commit thread -------------------------------------------------------------------------------------------
+    # -- called by the committer, on the loop ------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        mode = self._config.sync
-        interval_s = None if mode.interval_ms is None else mode.interval_ms / 1000
-        sync_due: float | None = None  # only under an interval: when what was written must be synced
-        items: list[PendingCall | Job] = []
-        try:
-            while True:
-                taken = self._take(sync_due)
-                items = taken or []
-                if taken is None:
-                    return
-                self._carry_out(items)
-                if interval_s is not None:
-                    sync_due = self._sync_in_time(interval_s, sync_due)
-        except BaseException as error:
-            self._loop.call_soon_threadsafe(self._fail, error, items)
-
-    def _take(self, due: float | None) -> list[PendingCall | Job] | None:
-        """Everything that waits; an empty list when `due` came first; None to end the thread."""
-        try:
-            timeout = None if due is None else max(0.0, due - time.monotonic())
-            items = self._queue.get(timeout=timeout)
-            while items is not None and not self._queue.empty():
-                more = self._queue.get()
-                if more is None:
-                    self._queue.put(None)
-                    break
-                items += more
-        except Empty:
-            return []
-        return items
-
-    def _carry_out(self, items: list[PendingCall | Job]) -> None:
-        calls: list[PendingCall] = []
-        size = 0
-        for item in items:
-            alone = isinstance(item, Job) or item.atomic
-            if calls and (alone or size >= COMMIT_SIZE_MAX):
-                self._commit(calls)
-                calls, size = [], 0
-            if isinstance(item, Job):
-                self._do(item)
-            else:
-                calls.append(item)
-                size += item.size
-                if alone:
-                    self._commit(calls)
-                    calls, size = [], 0
-        if calls:
-            self._commit(calls)
-
-    def _commit(self, calls: list[PendingCall]) -> None:
-        self._commits.write(calls)
-        if self._config.sync.name == "always":
-            self._commits.sync()
-        elif self._config.sync.name == "never":
-            self._commits.publish()
-        self._loop.call_soon_threadsafe(self._complete, calls)
-
-    def _sync_in_time(self, interval_s: float, due: float | None) -> float | None:
-        """Sync when it is due; returns when the next sync is, None while nothing is unsynced."""
-        if self._journal.synced == self._journal.commit:
-            return None
-        now = time.monotonic()
-        if due is None:
-            return now + interval_s
-        if now < due:
-            return due
-        self._commits.sync()
-        self._loop.call_soon_threadsafe(self._wake_all)
-        return None
-
-    def _do(self, job: Job) -> None:
-        try:
-            result = job.function()
-        except SyncFailed:
-            raise
-        except Exception as error:
-            self._loop.call_soon_threadsafe(_set_exception, job.future, error)
-        else:
-            self._loop.call_soon_threadsafe(_set_result, job.future, result)
-
-    # -- back on the loop --------------------------------------------------------------------------------------------
-
-    def _complete(self, calls: list[PendingCall]) -> None:
+    def committed(self, calls: list[PendingCall]) -> None:
+        """See `Owner.committed`."""
         for call in calls:
             self._waiting_bytes -= call.size
-            if not call.future.done():
-                call.future.set_result(call.results)
+            call.complete(call.results)
         if self._waiters:
             for partition in {append.partition for call in calls for append in call.appends}:
                 self._wake(partition)
         if self._room is not None and self._waiting_bytes < self._config.append_queue_size_bytes:
             room, self._room = self._room, None
-            _set_result(room, None)
+            settle(room, None, None)
         if self._journal.retired or self._journal.commit - self._checkpointer.last_commit > CHECKPOINT_COMMITS_MAX:
             self._begin_checkpoint()
 
-    def _wake(self, partition: TopicPartition) -> None:
-        log = self._logs.get(partition)
-        waiters = self._waiters.pop(partition, [])
-        for offset, future in waiters:
-            if log is None:
-                _set_exception(future, UnknownPartition(partition.topic, partition.index, 0))
-            elif log.committed.offset > offset:
-                _set_result(future, None)
-            elif not future.done():
-                self._waiters.setdefault(partition, []).append((offset, future))
-
-    def _wake_all(self) -> None:
-        for partition in list(self._waiters):
+    def synced(self) -> None:
+        """See `Owner.synced`."""
+        for partition in self._waiters:
             self._wake(partition)
 
-    def _fail(self, error: BaseException, items: list[PendingCall | Job]) -> None:
-        """The commit thread has ended: nobody gets an acknowledgement from here on."""
-        self._failure = Unavailable(f"the broker has stopped taking messages: {error}")
-        while not self._queue.empty():
-            items = items + (self._queue.get() or [])
-        for item in [*items, *self._waiting]:
-            if isinstance(item, Job):
-                _set_exception(item.future, self._failure)
-            elif not item.future.done():
-                item.future.set_result([self._failure] * len(item.appends))
-        self._waiting = []
-        for waiters in self._waiters.values():
-            for _, future in waiters:
-                _set_exception(future, self._failure)
-        self._waiters.clear()
+    def failed(self, error: BaseException, items: list[Item]) -> None:
+        """See `Owner.failed`: nobody gets an acknowledgement from here on."""
+        first = self._failure is None
+        self._failure = self._failure or Unavailable(f"the broker has stopped taking messages: {error}")
+        for item in items:
+            fail(item, self._failure)
+        for partition in self._waiters:
+            self._waiters.fail(partition, self._failure)
         if self._room is not None:
-            _set_result(self._room, None)
-        self._on_failure(error)
+            settle(self._room, None, None)
+        if first:
+            self._on_failure(error)
+
+    def _wake(self, partition: TopicPartition) -> None:
+        log = self._logs.get(partition)
+        if log is None:
+            self._waiters.fail(partition, UnknownPartition(partition.topic, partition.index, 0))
+        else:
+            self._waiters.wake(partition, log.committed.offset)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -372,24 +247,7 @@ class LocalStore:
             return True
         if self._failure is not None:
             raise self._failure
-        future: asyncio.Future[None] = self._loop.create_future()
-        entry = (offset, future)
-        self._waiters.setdefault(partition, []).append(entry)
-        try:
-            await asyncio.wait_for(future, timeout_s)
-        except TimeoutError:
-            return False
-        finally:
-            self._forget_waiter(partition, entry)
-        return True
-
-    def _forget_waiter(self, partition: TopicPartition, entry: tuple[int, asyncio.Future[None]]) -> None:
-        waiters = self._waiters.get(partition)
-        if waiters is not None:
-            with suppress(ValueError):
-                waiters.remove(entry)
-            if not waiters:
-                del self._waiters[partition]
+        return await self._waiters.wait(partition, offset, timeout_s)
 
     def bounds(self, partition: TopicPartition) -> Bounds:
         """See `LogStore.bounds`."""
@@ -591,12 +449,10 @@ class LocalStore:
         if self._failure is None:
             with suppress(Unavailable):
                 await self._job(self._last_checkpoint)
-        self._queue.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
+        await self._committer.close()
         self._executor.shutdown()
-        for waiters in list(self._waiters.values()):
-            for _, future in waiters:
-                _set_exception(future, Unavailable("the broker is stopping"))
+        for partition in self._waiters:
+            self._waiters.fail(partition, Unavailable("the broker is stopping"))
 
     def _last_checkpoint(self) -> None:
         self._commits.sync()
@@ -605,13 +461,3 @@ class LocalStore:
                 self._checkpointer.run()
             except OSError as error:
                 _log.warning("no checkpoint at the stop", extra={"reason": error.strerror})
-
-
-def _set_result(future: asyncio.Future[T], result: T) -> None:
-    if not future.done():
-        future.set_result(result)
-
-
-def _set_exception(future: asyncio.Future[Any], error: BaseException) -> None:
-    if not future.done():
-        future.set_exception(error)

@@ -34,12 +34,16 @@ class Tail:
         self.position = self.since = boundary.position
         self.crc = 0
 
+    def reaches_boundary(self, size: int) -> bool:
+        """Whether moving over `size` bytes would enter a boundary."""
+        return self.position + size - self.since >= INDEX_INTERVAL
+
     def add(
         self, data: bytes, starts: Sequence[int], offsets: Sequence[int], offset_count: int, timestamp_ms: int
     ) -> None:
         """Move over `data`, whose records start at these relative positions and offsets."""
         done = 0
-        if self.position + len(data) - self.since >= INDEX_INTERVAL:
+        if self.reaches_boundary(len(data)):
             done = self._add_boundaries(data, starts, offsets, offset_count, timestamp_ms)
         self.crc = crc32c(memoryview(data)[done:] if done else data, self.crc)
         self.position += len(data)

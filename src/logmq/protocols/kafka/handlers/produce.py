@@ -1,6 +1,9 @@
 """Produce (0): batches are checked, handed to the broker as they came, and answered when they are committed.
 
-The response is packed by hand, since building it with kio takes ten times as long as all the rest:
+acks=1 and acks=all (-1) mean the same: the commit that the sync mode promises. acks=0 has no answer, so a failure ends
+the connection, which tells the client to look for what is wrong; Kafka does the same.
+
+Request and response are read and packed by hand, since kio takes ten times as long for them as all the rest:
 
     topics array: name | partitions array: index i32 | error i16 | base offset i64 | log append time i64 (v2+)
       | log start offset i64 (v5+) | record errors array, error message nullable string (v8+) | tags (v9+)
@@ -11,25 +14,34 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from logmq.errors import LogMQError, MessageTooLarge, Unavailable
+from logmq.errors import LogMQError, MessageTooLarge, Unavailable, UnknownTopic
 from logmq.model import Format, Topic, TopicPartition
-from logmq.protocols.kafka.context import Context
-from logmq.protocols.kafka.dispatch import Answer
-from logmq.protocols.kafka.errors import code_of
-from logmq.protocols.kafka.framing import Frame, respond
-from logmq.protocols.kafka.messages import read_request
+from logmq.protocols.kafka.context import TOPICS_CREATED_MAX, Context
+from logmq.protocols.kafka.dispatch import Answer, Response
+from logmq.protocols.kafka.errors import InvalidRequiredAcks, code_of
+from logmq.protocols.kafka.framing import BadFrame, Frame, respond
 from logmq.protocols.kafka.packing import compact_string, string, uvarint
 from logmq.protocols.kafka.plain import as_frames
+from logmq.protocols.kafka.produce_request import PartitionData, ProduceRequest, read_produce
 from logmq.records import batches
-from logmq.storage.engine import Append, Appended, AppendResult, ProducerBatch
+from logmq.storage.engine import Append, Appended, Appending, AppendResult, ProducerBatch
 
 _FLEXIBLE = 9
 _I32 = struct.Struct(">i")
 _PARTITION = struct.Struct(">ihqqq")
 _NO_APPEND_TIME = -1
 _NO_ACKS = 0
+_ACKS = frozenset({-1, _NO_ACKS, 1})
+_LOG_APPEND_TIME = "LogAppendTime"
+
+
+class Prepared(NamedTuple):
+    """An append, and the time that the broker gave its records; -1 where they keep their own."""
+
+    append: Append
+    append_time_ms: int
 
 
 class Outcome(NamedTuple):
@@ -37,102 +49,175 @@ class Outcome(NamedTuple):
 
     partition_index: int
     slot: int
+    append_time_ms: int
     error: LogMQError | None
 
 
+Topics: TypeAlias = list[tuple[str, list[Outcome]]]
+Later: TypeAlias = asyncio.Future[Response | None]
+
+
 def handle_frame(frame: Frame, context: Context) -> Answer:
-    """Append all partitions of a request in one call."""
-    request = read_request(frame.key, frame.version, frame.data, frame.position)
+    """Append all partitions of a request in one call; topics that are not there are made first, where allowed."""
+    request = read_produce(frame)
+    if context.config.auto_create_topics:
+        missing = [name for name in {topic.name for topic in request.topics} if not _exists(name, context)]
+        if missing:
+            return _create_and_append(frame, request, missing, context)
+    return _append(frame, request, context)
+
+
+def _exists(name: str, context: Context) -> bool:
+    try:
+        context.broker.topic(name)
+    except UnknownTopic:
+        return False
+    except LogMQError:
+        pass  # what is wrong with it is said partition by partition
+    return True
+
+
+async def _create_and_append(
+    frame: Frame, request: ProduceRequest, missing: list[str], context: Context
+) -> Response | None:
+    for name in missing[:TOPICS_CREATED_MAX]:
+        try:
+            await context.broker.ensure_topic(name, format=Format.BATCH)
+        except LogMQError:
+            break  # the append fails in the same way
+    answer = _append(frame, request, context)
+    return await answer if isinstance(answer, asyncio.Future) else answer
+
+
+def _append(frame: Frame, request: ProduceRequest, context: Context) -> Later | bytes | None:
     appends: list[Append] = []
-    topics: list[tuple[str, list[Outcome]]] = []
-    for data in request.topic_data:
-        outcomes = [_prepare(appends, data.name, one, context) for one in data.partition_data]
-        topics.append((data.name, outcomes))
+    topics: Topics = []
+    error = None if request.acks in _ACKS else InvalidRequiredAcks(request.acks)
+    for name, partitions in request.topics:
+        topics.append((name, [_outcome(appends, name, one, context, error) for one in partitions]))
     wants_answer = request.acks != _NO_ACKS
     if not appends:
-        return _pack(frame, topics, []) if wants_answer else None
-    return _answer_later(frame, topics, context.broker.append(appends), wants_answer)
+        return _finish(frame, topics, [], wants_answer)
+    try:
+        appended = context.broker.append(appends)
+    except LogMQError as refused:
+        return _finish(frame, topics, [refused] * len(appends), wants_answer)
+    return _answer_later(frame, topics, appended, wants_answer)
 
 
 def _answer_later(
-    frame: Frame,
-    topics: list[tuple[str, list[Outcome]]],
-    appended: asyncio.Future[list[AppendResult]],
-    wants_answer: bool,
-) -> asyncio.Future[bytes | None]:
-    answer: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+    frame: Frame, topics: Topics, appended: Appending, wants_answer: bool
+) -> Later:
+    answer: Later = appended.get_loop().create_future()
 
-    def committed(results: asyncio.Future[list[AppendResult]]) -> None:
-        if not answer.done():
-            answer.set_result(_pack(frame, topics, results.result()) if wants_answer else None)
+    def committed(_: object) -> None:
+        if answer.done():
+            return
+        try:
+            answer.set_result(_finish(frame, topics, _results(appended), wants_answer))
+        except BadFrame as error:
+            answer.set_exception(error)
 
     appended.add_done_callback(committed)
     return answer
 
 
-def _prepare(appends: list[Append], name: str, data: Any, context: Context) -> Outcome:
-    partition = TopicPartition(name, data.index)
-    try:
-        append = _append_of(partition, bytes(data.records or b""), context)
-    except LogMQError as error:
-        return Outcome(data.index, -1, error)
-    appends.append(append)
-    return Outcome(data.index, len(appends) - 1, None)
+def _results(appended: Appending) -> list[AppendResult]:
+    """What became of the appends; none where the call failed as a whole."""
+    if appended.cancelled() or appended.exception() is not None:
+        return []
+    return appended.result()
 
 
-def _append_of(partition: TopicPartition, data: bytes, context: Context) -> Append:
+def _outcome(
+    appends: list[Append], name: str, data: PartitionData, context: Context, error: LogMQError | None
+) -> Outcome:
+    if error is None:
+        try:
+            prepared = _prepare(TopicPartition(name, data.partition), data.records, context)
+        except LogMQError as refused:
+            error = refused
+        else:
+            appends.append(prepared.append)
+            return Outcome(data.partition, len(appends) - 1, prepared.append_time_ms, None)
+    return Outcome(data.partition, -1, _NO_APPEND_TIME, error)
+
+
+def _prepare(partition: TopicPartition, data: bytes, context: Context) -> Prepared:
     """Check what was sent for one partition. Raises: LogMQError."""
     topic = context.broker.check_producible(partition)
     found = batches.check(data)
-    _check_sizes(topic, found)
+    _check_batches(topic, found)
     if topic.format is Format.PLAIN:
-        return as_frames(partition, data, found, topic)
+        return Prepared(as_frames(partition, data, found, topic), _NO_APPEND_TIME)
     starts = [position for position, _ in found]
     offsets, offset = [], 0
     for _, header in found:
         offsets.append(offset)
         offset += header.record_count
-    producer = None
+    append_time_ms, latest_ms = _NO_APPEND_TIME, max([header.max_timestamp_ms for _, header in found])
+    if topic.settings.message_timestamp_type == _LOG_APPEND_TIME:
+        append_time_ms = latest_ms = context.clock.now_ms()
+        data = batches.with_append_time(data, starts, append_time_ms)
+    return Prepared(Append(partition, data, starts, offsets, offset, latest_ms, _producer(found)), append_time_ms)
+
+
+def _producer(found: list[tuple[int, batches.BatchHeader]]) -> ProducerBatch | None:
     first = found[0][1]
-    if first.producer_id >= 0:
-        if len(found) > 1:
-            raise batches.InvalidBatch("an idempotent producer sends one batch a partition and request")
-        producer = ProducerBatch(first.producer_id, first.producer_epoch, first.base_sequence, first.record_count)
-    latest_ms = max([header.max_timestamp_ms for _, header in found])
-    return Append(partition, data, starts, offsets, offset, latest_ms, producer)
+    if len(found) > 1 and any(header.producer_id >= 0 for _, header in found):
+        raise batches.InvalidBatch("an idempotent producer sends one batch a partition and request")
+    if first.producer_id < 0:
+        return None
+    return ProducerBatch(first.producer_id, first.producer_epoch, first.base_sequence, first.record_count)
 
 
-def _check_sizes(topic: Topic, found: list[tuple[int, batches.BatchHeader]]) -> None:
+def _check_batches(topic: Topic, found: list[tuple[int, batches.BatchHeader]]) -> None:
     limit = topic.settings.message_size_max_bytes
     for _, header in found:
         if header.size > limit + batches.HEADER_SIZE:
             raise MessageTooLarge(header.size, limit)
+        if header.attributes & batches.TRANSACTIONAL and topic.format is Format.BATCH:
+            raise batches.InvalidBatch("transactions are not supported yet; send without a transactional id")
 
 
-def _pack(frame: Frame, topics: list[tuple[str, list[Outcome]]], results: list[AppendResult]) -> bytes:
+def _finish(frame: Frame, topics: Topics, results: list[AppendResult], wants_answer: bool) -> bytes | None:
+    """The response. Raises: BadFrame: something failed that nobody can be told."""
+    if wants_answer:
+        return _pack(frame, topics, results)
+    for _, outcomes in topics:
+        for outcome in outcomes:
+            result = _result(outcome, results)
+            if isinstance(result, LogMQError):
+                raise BadFrame(f"a Produce with acks=0 failed: {result}")
+    return None
+
+
+def _result(outcome: Outcome, results: list[AppendResult]) -> AppendResult:
+    if outcome.error is not None:
+        return outcome.error
+    return results[outcome.slot] if results else Unavailable("the append failed; whether it survives is unknown")
+
+
+def _pack(frame: Frame, topics: Topics, results: list[AppendResult]) -> bytes:
     """The response in the request's version."""
     flexible = frame.version >= _FLEXIBLE
     parts = [uvarint(len(topics) + 1) if flexible else _I32.pack(len(topics))]
     for name, outcomes in topics:
         count = uvarint(len(outcomes) + 1) if flexible else _I32.pack(len(outcomes))
         parts += (compact_string(name) if flexible else string(name), count)
-        for outcome in outcomes:
-            result = outcome.error or (results[outcome.slot] if results else Unavailable("nothing was appended"))
-            parts.append(_pack_partition(frame.version, outcome.partition_index, result))
+        parts += [_pack_partition(frame.version, outcome, _result(outcome, results)) for outcome in outcomes]
         if flexible:
             parts.append(b"\x00")
-    parts.append(_I32.pack(0))
-    if flexible:
-        parts.append(b"\x00")
+    parts.append(b"\x00\x00\x00\x00\x00" if flexible else b"\x00\x00\x00\x00")
     return respond(frame, b"".join(parts))
 
 
-def _pack_partition(version: int, index: int, result: AppendResult) -> bytes:
+def _pack_partition(version: int, outcome: Outcome, result: AppendResult) -> bytes:
     if isinstance(result, Appended):
-        fixed = _PARTITION.pack(index, 0, result.first_offset, _NO_APPEND_TIME, 0)
+        fixed = _PARTITION.pack(outcome.partition_index, 0, result.first_offset, outcome.append_time_ms, -1)
         message = None
     else:
-        fixed = _PARTITION.pack(index, code_of(result).value, -1, _NO_APPEND_TIME, -1)
+        fixed = _PARTITION.pack(outcome.partition_index, code_of(result).value, -1, _NO_APPEND_TIME, -1)
         message = str(result)
     if version < 5:
         return fixed[:-8]

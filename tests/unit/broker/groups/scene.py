@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from logmq.broker.groups.group import ClassicGroup
+from logmq.broker.groups.group import ClassicGroup, GroupState
 from logmq.broker.groups.member import Caller, JoinAnswer, JoinProtocol, JoinRequest, SyncAnswer
 from logmq.broker.groups.refusal import Refusal
 
@@ -115,6 +115,9 @@ class Scene:
         answer = self._answers[ticket]
         assert isinstance(answer, SyncAnswer)
         return answer
+
+    def is_in(self, state: GroupState) -> bool:
+        return self.group.state is state
 
     def is_waiting(self, ticket: int) -> bool:
         return ticket in self.open

@@ -18,10 +18,10 @@ def test_a_lone_member_is_answered_at_once() -> None:
     assert (answer.refusal, answer.generation, answer.leader, answer.member_id) == (None, 1, "a", "a")
     assert (answer.protocol_type, answer.protocol_name) == ("consumer", "range")
     assert [one.member_id for one in answer.members] == ["a"]
-    assert scene.group.state is GroupState.COMPLETING
+    assert scene.is_in(GroupState.COMPLETING)
     synced = scene.synced(scene.sync("a", {"a": b"all"}))
     assert (synced.refusal, synced.assignment, synced.protocol_name) == (None, b"all", "range")
-    assert scene.group.state is GroupState.STABLE
+    assert scene.is_in(GroupState.STABLE)
 
 
 def test_three_members_join() -> None:

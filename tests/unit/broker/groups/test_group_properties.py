@@ -43,8 +43,7 @@ class Members(RuleBasedStateMachine):
             self.asked.pop(ticket, None)
 
     def answers(self) -> list[tuple[int, JoinAnswer | SyncAnswer]]:
-        new = [(ticket, self.scene._answers[ticket]) for ticket in self.asked if ticket in self.scene._answers]
-        return new
+        return [(ticket, self.scene._answers[ticket]) for ticket in self.asked if ticket in self.scene._answers]
 
     def pick(self, who: int) -> str:
         return self.known[-1 - who % len(self.known)] if self.known else "nobody"

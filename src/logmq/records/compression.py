@@ -1,8 +1,8 @@
 """Compressed records: Kafka's codecs, with a bound on what comes out.
 
 gzip, zstd and lz4 are their usual frames. snappy comes in two forms: a raw block (librdkafka), or xerial's framing (the
-Java client): the magic `82 SNAPPY 00`, two version numbers of 4 bytes, then blocks of a 4-byte big-endian length and a raw
-block each.
+Java client): the magic `82 SNAPPY 00`, two version numbers of 4 bytes, then blocks of a 4-byte big-endian length and a
+raw block each.
 
 A few kilobytes can expand to gigabytes, so nothing is decompressed without `size_max`.
 """

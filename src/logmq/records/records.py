@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from crc32c import crc32c
 
@@ -22,6 +23,7 @@ from logmq.records.batches import (
     LOG_APPEND_TIME,
     MAGIC,
     NO_PRODUCER,
+    RECORD_SIZE_MIN,
     BatchHeader,
     Compression,
     header_at,
@@ -116,6 +118,43 @@ def _varint(body: bytes, position: int) -> tuple[int, int]:
             raise MalformedRecord("a number has too many bytes")
 
 
+def values(data: bytes, size_max: int) -> list[bytes | None]:
+    """Only the values of the batch that `data` begins with: several times faster than `decode`. Raises: as `decode`.
+
+    Offsets are left out: in a batch that no compaction has passed through, records are numbered one by one.
+    """
+    header = header_at(data, 0)
+    body = decompress(header.compression, data[HEADER_SIZE : header.size], size_max)
+    found: list[bytes | None] = []
+    position = 0
+    try:
+        for _ in range(header.record_count):
+            value, position = _value_at(body, position)
+            found.append(value)
+    except IndexError:
+        raise MalformedRecord("a record is cut off") from None
+    return found
+
+
+def _value_at(body: bytes, position: int) -> tuple[bytes | None, int]:
+    """The value of the record at `position`, and where the record ends."""
+    size, position = _varint(body, position)
+    end = position + size
+    if size < RECORD_SIZE_MIN - 1 or end > len(body):
+        raise MalformedRecord("a record is cut off")
+    position += 1
+    while body[position] >= 0x80:  # the timestamp's delta
+        position += 1
+    position += 1
+    while body[position] >= 0x80:  # the offset's delta
+        position += 1
+    size, position = _varint(body, position + 1)
+    size, position = _varint(body, position + max(size, 0))
+    if position + size > end:
+        raise MalformedRecord("a field reaches beyond its record")
+    return (None if size < 0 else body[position : position + size]), end
+
+
 def encode(records: Sequence[Record], compression: Compression = Compression.NONE) -> bytes:
     """One batch of these records, in the order of their offsets, without a producer id."""
     first = records[0]
@@ -129,6 +168,20 @@ def encode(records: Sequence[Record], compression: Compression = Compression.NON
         max_timestamp_ms=max(record.timestamp_ms for record in records),
         attributes=int(compression),
     )
+
+
+def encode_values(payloads: Sequence[bytes], offset_deltas: Sequence[int]) -> bytes:
+    """The body of a batch without compression, of records that have a value and nothing else, all of the same time.
+
+    In bulk: what is equal in equally long records is made once.
+    """
+    tails = {size: b"\x01" + varint(size) for size in set(map(len, payloads))}
+    heads = []
+    for payload, delta in zip(payloads, offset_deltas, strict=True):
+        size = len(payload)
+        middle = b"\x00\x00" + varint(delta) + tails[size]
+        heads.append(varint(len(middle) + size + 1) + middle)
+    return b"".join(chain.from_iterable(zip(heads, payloads, repeat(b"\x00"))))
 
 
 _AFTER_CRC = struct.Struct(">hiqqqhii")

@@ -11,6 +11,10 @@ from logmq.config import Config
 BROKER_ID = 0
 """This broker's id in Metadata: there is one broker, and it leads every partition."""
 
+TOPICS_CREATED_MAX = 100
+"""Topics that one request may create by naming them. Each costs files and a few syncs; a client that names more is
+told that the others have no leader yet, and gets the next hundred when it asks again, as it does after a moment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

@@ -6,13 +6,14 @@ import asyncio
 import inspect
 import logging
 import struct
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import cache
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from kio.schema.errors import ErrorCode
 
+from logmq.limits import KIB
 from logmq.protocols.kafka.api import APIS
 from logmq.protocols.kafka.context import Context
 from logmq.protocols.kafka.framing import BadFrame, Frame, respond
@@ -20,11 +21,35 @@ from logmq.protocols.kafka.messages import Fields, read_request, write_response
 
 _log = logging.getLogger(__name__)
 
-Answer: TypeAlias = bytes | asyncio.Future[bytes | None] | Coroutine[Any, Any, bytes | None] | None
-"""A whole response, at once or later; None where the client wants none (Produce with acks=0)."""
+Response: TypeAlias = bytes | list[bytes]
+"""A whole response; a large one in pieces, so that the records in it are not copied once more."""
+
+
+class Later(Protocol):
+    """A response that is under way, such as an asyncio.Task."""
+
+    def done(self) -> bool:
+        """Whether it is there."""
+        ...
+
+    def result(self) -> Response | None:
+        """The response once it is there; None where the client wants none. Raises: BadFrame: close the connection."""
+        ...
+
+    def add_done_callback(self, callback: Callable[[Any], object], /) -> None:
+        """Call `callback` when it is there."""
+        ...
+
+
+Answer: TypeAlias = Response | Later | Coroutine[Any, Any, Response | None] | None
+"""A response at once or later; None where the client wants none (Produce with acks=0)."""
 
 _API_VERSIONS = 18
 _ERROR_ONLY = struct.Struct(">h")
+
+LARGE_REQUEST_SIZE = 64 * KIB
+"""A request that is read by kio and larger than this is read, and its response written, in a thread: that can take
+a second, during which others must have their turn."""
 
 
 @cache
@@ -46,6 +71,8 @@ def answer(frame: Frame, context: Context) -> Answer:
     if hasattr(module, "handle_frame"):
         answered: Answer = module.handle_frame(frame, context)
         return answered
+    if len(frame.data) > LARGE_REQUEST_SIZE:
+        return _answer_large(frame, module, context)
     request = read_request(frame.key, frame.version, frame.data, frame.position)
     fields = module.handle(request, context)
     if inspect.iscoroutine(fields):
@@ -55,6 +82,18 @@ def answer(frame: Frame, context: Context) -> Answer:
 
 async def _later(frame: Frame, fields: Coroutine[Any, Any, Fields]) -> bytes:
     return _response(frame, await fields)
+
+
+async def _answer_large(frame: Frame, module: Any, context: Context) -> bytes:
+    fields = module.handle(await read_in_thread(frame), context)
+    if inspect.iscoroutine(fields):
+        fields = await fields
+    return await asyncio.to_thread(_response, frame, fields)
+
+
+async def read_in_thread(frame: Frame) -> Any:
+    """A large request's body. Raises: MalformedRequest."""
+    return await asyncio.to_thread(read_request, frame.key, frame.version, frame.data, frame.position)
 
 
 def _response(frame: Frame, fields: Fields) -> bytes:

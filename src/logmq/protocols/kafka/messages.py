@@ -1,8 +1,8 @@
 """Between bytes and messages, by kio's schemas.
 
 A handler works with one shape of an API for all its versions: it reads fields that an old request lacks with
-`getattr(request, name, default)`, and returns a response's fields as nested dictionaries with everything that the newest
-version has. `build` takes of these what the asked version knows.
+`getattr(request, name, default)`, and returns a response's fields as nested dictionaries with everything that the
+newest version has. `build` takes of these what the asked version knows.
 """
 
 from __future__ import annotations
@@ -68,10 +68,8 @@ def build(message_type: Any, fields: Fields) -> Any:
             continue  # a field with a default
         value = fields[name]
         if nested is not None and value is not None:
-            if isinstance(value, Mapping):
-                value = build(nested, value)
-            else:
-                value = tuple([build(nested, one) for one in value])
+            one = isinstance(value, Mapping)
+            value = build(nested, value) if one else tuple([build(nested, each) for each in value])
         elif converts and value is not None:
             value = tuple(value)
         values[name] = value

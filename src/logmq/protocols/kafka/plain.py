@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import chain, repeat
-
 from logmq.errors import MessageTooLarge
 from logmq.model import Topic, TopicPartition
 from logmq.records import frames
 from logmq.records.batches import TRANSACTIONAL, BatchHeader, InvalidBatch
-from logmq.records.records import batch_of, decode, varint
+from logmq.records.records import batch_of, decode, encode_values
 from logmq.storage.engine import Append, Chunk
-
-_EMPTY_RECORD_TAIL = b"\x00"
 
 
 def as_frames(partition: TopicPartition, data: bytes, found: list[tuple[int, BatchHeader]], topic: Topic) -> Append:
@@ -45,26 +41,11 @@ def as_batch(chunk: Chunk, timestamp_ms: int) -> bytes:
     next fetch begins at a frame.
     """
     starts, end = frames.walk(chunk.data)
-    parts = []
-    sizes = [stop - start - frames.HEADER_SIZE for start, stop in zip(starts, [*starts[1:], end], strict=True)]
-    heads = _heads(starts, sizes)
-    payloads = frames.cut(chunk.data, starts, end)
-    parts = list(chain.from_iterable(zip(heads, payloads, repeat(_EMPTY_RECORD_TAIL))))
     return batch_of(
-        body=b"".join(parts),
+        body=encode_values(frames.cut(chunk.data, starts, end), starts),
         base_offset=chunk.first_offset,
         last_offset_delta=end - 1,
         record_count=len(starts),
         base_timestamp_ms=timestamp_ms,
         max_timestamp_ms=timestamp_ms,
     )
-
-
-def _heads(starts: list[int], sizes: list[int]) -> list[bytes]:
-    """Each record up to its value: size, attributes, timestamp delta 0, offset delta, null key, value length."""
-    tails = {size: b"\x01" + varint(size) for size in set(sizes)}
-    heads = []
-    for start, size in zip(starts, sizes, strict=True):
-        middle = b"\x00\x00" + varint(start) + tails[size]
-        heads.append(varint(len(middle) + size + 1) + middle)
-    return heads

@@ -58,7 +58,7 @@ CODES: Mapping[type[LogMQError], str] = {
     text.RequestTooSlow: "TIMEOUT",
     text.IdleTooLong: "IDLE",
     text.TopicReplaced: "UNKNOWN_TOPIC",
-    text.UnsupportedFormat: "UNSUPPORTED_FORMAT",
+    text.UnreadableBatch: "UNREADABLE",
 }
 """The code of every error class; a test walks the classes, so that none is forgotten.
 
@@ -98,7 +98,7 @@ CODE_MEANINGS: Mapping[str, str] = {
     "UNKNOWN_COMMAND": "the line does not begin with a command",
     "UNKNOWN_PARTITION": "the topic has no such partition",
     "UNKNOWN_TOPIC": "no topic has this name",
-    "UNSUPPORTED_FORMAT": "the text protocol cannot handle this topic's format yet",
+    "UNREADABLE": "the messages cannot be shown as text; the reason names the next readable offset",
 }
 """What each code means, as docs/text-protocol.md has it. The listener sends TOO_MANY_CONNECTIONS, without a parser."""
 

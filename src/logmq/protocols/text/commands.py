@@ -12,9 +12,10 @@ from typing import TypeAlias
 
 from logmq.errors import LogMQError
 from logmq.limits import PARTITION_COUNT_MAX
-from logmq.model import TopicPartition
+from logmq.model import Format, TopicPartition
 from logmq.protocols.text.arguments import (
     parse_count,
+    parse_format,
     parse_group,
     parse_length,
     parse_offset,
@@ -124,9 +125,10 @@ def _follow(rest: bytes) -> Follow:
 def _create(rest: bytes) -> Create:
     words = split_words(rest, _usage("CREATE"), ("<topic>",), _SETTING_COUNT_MAX)
     topic = parse_topic(words[0])
-    if len(words) > 1 and b"=" not in words[1]:
-        return Create(topic, parse_partition_count(words[1]), parse_settings(words[2:]))
-    return Create(topic, None, parse_settings(words[1:]))
+    counted = len(words) > 1 and b"=" not in words[1]
+    overrides = parse_settings(words[2 if counted else 1 :])
+    stored = parse_format(overrides.pop("format", Format.PLAIN))
+    return Create(topic, parse_partition_count(words[1]) if counted else None, overrides, stored)
 
 
 def _alter(rest: bytes) -> Alter:

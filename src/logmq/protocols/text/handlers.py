@@ -10,7 +10,7 @@ from typing import Any
 
 from logmq.broker.broker import Broker
 from logmq.config import TOPIC_SETTINGS
-from logmq.model import Format, Topic
+from logmq.model import Topic
 from logmq.protocols.text.answers import END, NONE, OK, PONG, end
 from logmq.protocols.text.commands import COMMANDS
 from logmq.protocols.text.requests import (
@@ -76,7 +76,7 @@ async def create(broker: Broker, request: Create) -> bytes:
     """`OK`, once the topic is durable."""
     await broker.create_topic(
         request.topic,
-        format=Format.PLAIN,
+        format=request.format,
         partition_count=request.partition_count,
         overrides=request.overrides,
     )

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from logmq.errors import LogMQError
-from logmq.model import TopicPartition
+from logmq.model import Format, TopicPartition
 
 
 class Edge(Enum):
@@ -81,6 +81,7 @@ class Create:
     topic: str
     partition_count: int | None
     overrides: Mapping[str, str]
+    format: Format = Format.PLAIN
 
 
 @dataclass(frozen=True, slots=True)

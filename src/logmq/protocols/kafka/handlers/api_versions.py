@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from functools import cache
 
 from kio.schema.errors import ErrorCode
 
 from logmq.protocols.kafka.api import APIS
 from logmq.protocols.kafka.context import Context
-from logmq.protocols.kafka.messages import Fields
+from logmq.protocols.kafka.dispatch import Answer
+from logmq.protocols.kafka.framing import Frame, respond
+from logmq.protocols.kafka.messages import Fields, read_request, write_response
 
-ZERO = timedelta(0)
+_KEY = 18
 
 
-def handle(request: Any, context: Context) -> Fields:
+def handle_frame(frame: Frame, context: Context) -> Answer:
     """The table of APIs. Without tagged fields: librdkafka before 2.1 takes them for a cut-off response."""
-    return response(ErrorCode.none)
+    read_request(frame.key, frame.version, frame.data, frame.position)
+    return respond(frame, _body(frame.version))
+
+
+@cache
+def _body(version: int) -> bytes:
+    return write_response(_KEY, version, response(ErrorCode.none))
 
 
 def response(error_code: ErrorCode) -> Fields:
@@ -24,4 +32,4 @@ def response(error_code: ErrorCode) -> Fields:
     keys = [
         {"api_key": api.key, "min_version": api.min_version, "max_version": api.max_version} for api in APIS.values()
     ]
-    return {"error_code": error_code, "api_keys": keys, "throttle_time": ZERO}
+    return {"error_code": error_code, "api_keys": keys, "throttle_time": timedelta(0)}

@@ -12,11 +12,11 @@ Request and response are read and packed by hand, since kio takes ten times as l
 
 from __future__ import annotations
 
-import asyncio
 import struct
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
-from logmq.errors import LogMQError, MessageTooLarge, Unavailable, UnknownTopic
+from logmq.errors import LogMQError, MessageTooLarge, UnknownTopic
 from logmq.model import Format, Topic, TopicPartition
 from logmq.protocols.kafka.context import TOPICS_CREATED_MAX, Context
 from logmq.protocols.kafka.dispatch import Answer, Response
@@ -54,7 +54,6 @@ class Outcome(NamedTuple):
 
 
 Topics: TypeAlias = list[tuple[str, list[Outcome]]]
-Later: TypeAlias = asyncio.Future[Response | None]
 
 
 def handle_frame(frame: Frame, context: Context) -> Answer:
@@ -86,10 +85,37 @@ async def _create_and_append(
         except LogMQError:
             break  # the append fails in the same way
     answer = _append(frame, request, context)
-    return await answer if isinstance(answer, asyncio.Future) else answer
+    if not isinstance(answer, _Appending):
+        return answer
+    await answer.appending
+    return answer.result()
 
 
-def _append(frame: Frame, request: ProduceRequest, context: Context) -> Later | bytes | None:
+class _Appending:
+    """The response to a request whose batches are on their way."""
+
+    __slots__ = ("_frame", "_topics", "_wants_answer", "appending")
+
+    def __init__(self, frame: Frame, topics: Topics, wants_answer: bool, appending: Appending) -> None:
+        self._frame = frame
+        self._topics = topics
+        self._wants_answer = wants_answer
+        self.appending = appending
+
+    def done(self) -> bool:
+        """See `Later.done`."""
+        return self.appending.done()
+
+    def result(self) -> bytes | None:
+        """See `Later.result`. Raises: BadFrame."""
+        return _finish(self._frame, self._topics, self.appending.result(), self._wants_answer)
+
+    def add_done_callback(self, callback: Callable[[Any], object], /) -> None:
+        """See `Later.add_done_callback`."""
+        self.appending.add_done_callback(callback)
+
+
+def _append(frame: Frame, request: ProduceRequest, context: Context) -> _Appending | bytes | None:
     appends: list[Append] = []
     topics: Topics = []
     error = None if request.acks in _ACKS else InvalidRequiredAcks(request.acks)
@@ -99,34 +125,9 @@ def _append(frame: Frame, request: ProduceRequest, context: Context) -> Later | 
     if not appends:
         return _finish(frame, topics, [], wants_answer)
     try:
-        appended = context.broker.append(appends)
+        return _Appending(frame, topics, wants_answer, context.broker.append(appends))
     except LogMQError as refused:
         return _finish(frame, topics, [refused] * len(appends), wants_answer)
-    return _answer_later(frame, topics, appended, wants_answer)
-
-
-def _answer_later(
-    frame: Frame, topics: Topics, appended: Appending, wants_answer: bool
-) -> Later:
-    answer: Later = appended.get_loop().create_future()
-
-    def committed(_: object) -> None:
-        if answer.done():
-            return
-        try:
-            answer.set_result(_finish(frame, topics, _results(appended), wants_answer))
-        except BadFrame as error:
-            answer.set_exception(error)
-
-    appended.add_done_callback(committed)
-    return answer
-
-
-def _results(appended: Appending) -> list[AppendResult]:
-    """What became of the appends; none where the call failed as a whole."""
-    if appended.cancelled() or appended.exception() is not None:
-        return []
-    return appended.result()
 
 
 def _outcome(
@@ -193,9 +194,7 @@ def _finish(frame: Frame, topics: Topics, results: list[AppendResult], wants_ans
 
 
 def _result(outcome: Outcome, results: list[AppendResult]) -> AppendResult:
-    if outcome.error is not None:
-        return outcome.error
-    return results[outcome.slot] if results else Unavailable("the append failed; whether it survives is unknown")
+    return results[outcome.slot] if outcome.error is None else outcome.error
 
 
 def _pack(frame: Frame, topics: Topics, results: list[AppendResult]) -> bytes:

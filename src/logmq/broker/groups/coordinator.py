@@ -120,7 +120,10 @@ class GroupCoordinator:
             protocol_type=protocol_type,
             protocol_name=protocol_name,
         )
-        self._settle(group)
+        if caller.member_id == group.leader:
+            self._settle(group)
+        else:  # it puts its deadline off and changes nothing else: hundreds of followers need not look at each other
+            self._give_out(group)
         return await ticket
 
     def heartbeat(self, name: str, caller: Caller, generation: int) -> Refusal | None:
@@ -269,10 +272,7 @@ class GroupCoordinator:
 
     def _settle(self, group: ClassicGroup) -> None:
         """After every change of a group: give out its answers, keep the books, set its timer."""
-        for ticket, answer in group.take_answers():
-            future = cast("asyncio.Future[Any]", ticket)
-            if not future.done():  # done: the client's connection is gone, its request was cancelled
-                future.set_result(answer)
+        self._give_out(group)
         size = group.size
         self._size += size - self._sizes.get(group.name, 0)
         self._sizes[group.name] = size
@@ -281,6 +281,12 @@ class GroupCoordinator:
         elif group.name not in self._emptied_ms:
             self._emptied_ms[group.name] = self._clock.now_ms()
         self._set_timer(group)
+
+    def _give_out(self, group: ClassicGroup) -> None:
+        for ticket, answer in group.take_answers():
+            future = cast("asyncio.Future[Any]", ticket)
+            if not future.done():  # done: the client's connection is gone, its request was cancelled
+                future.set_result(answer)
 
     def _set_timer(self, group: ClassicGroup) -> None:
         """The timer must not come later than the deadline; earlier does no harm."""

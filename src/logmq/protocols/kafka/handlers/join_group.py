@@ -14,6 +14,7 @@ from logmq.broker.groups.refusal import Refusal
 from logmq.errors import LogMQError
 from logmq.limits import GROUP_NAME_SIZE_MAX
 from logmq.protocols.kafka.context import Context
+from logmq.protocols.kafka.dispatch import LARGE_REQUEST_SIZE, read_in_thread
 from logmq.protocols.kafka.framing import Frame, respond
 from logmq.protocols.kafka.group_errors import group_code, refusal_code
 from logmq.protocols.kafka.messages import Fields, read_request, write_response
@@ -26,8 +27,14 @@ _CLIENT_ID_SHOWN = 100
 
 
 def handle_frame(frame: Frame, context: Context) -> Coroutine[Any, Any, bytes]:
-    """A member is known by its client id, which stands in the request's header."""
+    """A member is known by its client id, which stands in the request's header. Raises: MalformedRequest."""
+    if len(frame.data) > LARGE_REQUEST_SIZE:
+        return _join_large(frame, context)
     return _join(frame, read_request(frame.key, frame.version, frame.data, frame.position), context)
+
+
+async def _join_large(frame: Frame, context: Context) -> bytes:
+    return await _join(frame, await read_in_thread(frame), context)
 
 
 async def _join(frame: Frame, request: Any, context: Context) -> bytes:

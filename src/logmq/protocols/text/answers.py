@@ -14,6 +14,9 @@ from typing import Any
 from logmq import errors
 from logmq.errors import LogMQError
 from logmq.protocols.text import errors as text
+from logmq.records.batches import CorruptBatch, InvalidBatch, UnsupportedMagic
+from logmq.records.compression import CannotDecompress
+from logmq.records.records import MalformedRecord
 
 REASON_SIZE_MAX = 512
 """Characters of a reason; some repeat what the client sent."""
@@ -29,6 +32,7 @@ CODES: Mapping[type[LogMQError], str] = {
     errors.UnknownPartition: "UNKNOWN_PARTITION",
     errors.TopicExists: "TOPIC_EXISTS",
     errors.InternalTopic: "INTERNAL_TOPIC",
+    errors.UnknownGroup: "UNKNOWN_GROUP",
     errors.GroupHasMembers: "GROUP_HAS_MEMBERS",
     errors.MessageTooLarge: "MESSAGE_TOO_LARGE",
     errors.OffsetOutOfRange: "OUT_OF_RANGE",
@@ -38,6 +42,16 @@ CODES: Mapping[type[LogMQError], str] = {
     errors.DiskFull: "DISK_FULL",
     errors.Unavailable: "UNAVAILABLE",
     errors.Damaged: "DAMAGED",
+    # What only an idempotent producer's append can meet.
+    errors.ProducerError: "INTERNAL",
+    errors.OutOfOrderSequence: "INTERNAL",
+    errors.ProducerFenced: "INTERNAL",
+    # Batches that only other protocols bring, and `UnreadableBatch` stands for.
+    CannotDecompress: "UNREADABLE",
+    CorruptBatch: "UNREADABLE",
+    InvalidBatch: "UNREADABLE",
+    MalformedRecord: "UNREADABLE",
+    UnsupportedMagic: "UNREADABLE",
     # No connection exists before the start has succeeded, so these cannot reach a client.
     errors.StartupError: "INTERNAL",
     errors.DirectoryInUse: "INTERNAL",
@@ -96,6 +110,7 @@ CODE_MEANINGS: Mapping[str, str] = {
     "UNEXPECTED_ARGUMENT": "the line goes on where it should end",
     "UNFINISHED_LINE": "the client closed in the middle of a line or message, which was not executed",
     "UNKNOWN_COMMAND": "the line does not begin with a command",
+    "UNKNOWN_GROUP": "no group has this name",
     "UNKNOWN_PARTITION": "the topic has no such partition",
     "UNKNOWN_TOPIC": "no topic has this name",
     "UNREADABLE": "the messages cannot be shown as text; the reason names the next readable offset",

@@ -36,9 +36,12 @@ from logmq.protocols.text.requests import (
     ConsumeMany,
     Create,
     Describe,
+    DescribeGroup,
     Drop,
     Edge,
     Follow,
+    Forget,
+    Groups,
     Help,
     Ping,
     Produce,
@@ -159,6 +162,14 @@ def _committed(rest: bytes) -> Committed:
     return Committed(parse_group(words[0]), parse_partition(words[1]))
 
 
+def _group(rest: bytes) -> DescribeGroup:
+    return DescribeGroup(parse_group(split_words(rest, _usage("GROUP"), ("<group>",))[0]))
+
+
+def _forget(rest: bytes) -> Forget:
+    return Forget(parse_group(split_words(rest, _usage("FORGET"), ("<group>",))[0]))
+
+
 def _alone(name: str, request: Request) -> Callable[[bytes], Request]:
     def parse(rest: bytes) -> Request:
         split_words(rest, name, ())
@@ -171,7 +182,7 @@ def _usage(name: str) -> str:
     return COMMANDS[name.encode()].usage
 
 
-_SETTING_COUNT_MAX = 16
+_SETTING_COUNT_MAX = 48
 """Words behind the topic of a CREATE or ALTER: there are fewer settings than that."""
 
 _TABLE = (
@@ -262,6 +273,30 @@ _TABLE = (
         "OFFSET <offset> or NONE",
         "COMMITTED billing orders/2",
         _committed,
+    ),
+    Command(
+        "GROUPS",
+        "",
+        "lists the groups",
+        "GROUP <state> <members> <name> lines, then END <count>",
+        "GROUPS",
+        _alone("GROUPS", Groups()),
+    ),
+    Command(
+        "GROUP",
+        "<group>",
+        "shows how far a group has come in each partition, and how far it is behind",
+        "a GROUP line, OFFSET <topic>/<partition> <offset> <high watermark> <lag> lines, then END <count>",
+        "GROUP billing",
+        _group,
+    ),
+    Command(
+        "FORGET",
+        "<group>",
+        "deletes a group that has no members, with all that it committed",
+        "OK",
+        "FORGET billing",
+        _forget,
     ),
     Command("PING", "", "asks whether the broker is there", "PONG", "PING", _alone("PING", Ping())),
     Command("HELP", "", "lists the commands", "a HELP line for each, then END", "HELP", _alone("HELP", Help())),

@@ -180,19 +180,35 @@ class BatchMessages:
         if self._position + batches.HEADER_SIZE > len(self._data):
             return False
         header = batches.header_at(self._data, self._position)
-        data = self._data[self._position : self._position + header.size]
+        if header.next_offset <= offset and not self.offsets:
+            self._begin_behind(header)
+            return True
         if not header.attributes & batches.CONTROL:
+            data = self._data[self._position : self._position + header.size]
             try:
                 found = values(data, TEXT_DECOMPRESSED_SIZE_MAX)
             except LogMQError as error:
-                if self.offsets and self.offsets[-1] >= offset:
-                    self.next_offset, self._position = header.base_offset, len(self._data)
-                    return False
-                raise UnreadableBatch(header.base_offset, header.next_offset, str(error)) from error
+                return self._meet_unreadable(header, offset, error)
             self.offsets += range(header.base_offset, header.base_offset + len(found))
             self._payloads += [payload or b"" for payload in found]
         self._position += header.size
         return True
+
+    def _meet_unreadable(self, header: batches.BatchHeader, offset: int, error: LogMQError) -> bool:
+        if header.next_offset <= offset:
+            self._begin_behind(header)
+            return True
+        if self.offsets and self.offsets[-1] >= offset:
+            self.next_offset, self._position = header.base_offset, len(self._data)
+            return False
+        raise UnreadableBatch(header.base_offset, header.next_offset, str(error)) from error
+
+    def _begin_behind(self, header: batches.BatchHeader) -> None:
+        """Forget what is up to the end of this batch: nobody asks for it, and there must be no hole."""
+        self.offsets.clear()
+        self._payloads.clear()
+        self.first_offset = header.next_offset
+        self._position += header.size
 
 
 TEXT_DECOMPRESSED_SIZE_MAX = 16 * MIB

@@ -130,6 +130,25 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Groups:
+    """List the groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeGroup:
+    """Show how far a group has come."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Delete a group with all that it committed."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Is anybody there?"""
 
@@ -169,6 +188,9 @@ Request: TypeAlias = (
     | Drop
     | Commit
     | Committed
+    | Groups
+    | DescribeGroup
+    | Forget
     | Ping
     | Help
     | Quit

@@ -247,7 +247,9 @@ async def test_acks_0_has_no_answer_and_a_failure_ends_the_connection(staged: St
     assert client.order() == [later]
 
 
-async def test_a_failing_append_fails_its_request_only(staged: Stage, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failing_append_fails_its_request_only(
+    staged: Stage, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An append that the broker refuses as a whole is answered with an error."""
     client = staged.session()
 

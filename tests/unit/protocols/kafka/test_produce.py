@@ -192,9 +192,7 @@ async def test_batches_are_stored_as_they_came(staged: Stage, topic: str) -> Non
 
 async def test_log_append_time_is_the_brokers(staged: Stage) -> None:
     """With message.timestamp.type=LogAppendTime records have the broker's time, and the response says it."""
-    await staged.broker.create_topic(
-        "t", format=Format.BATCH, overrides={"message.timestamp.type": "LogAppendTime"}
-    )
+    await staged.broker.create_topic("t", format=Format.BATCH, overrides={"message.timestamp.type": "LogAppendTime"})
     client = staged.session()
     staged.clock.ms = NOW_MS + 5000
     response = await client.ask("produce", 9, **produce_fields("t", batch(b"x", timestamp_ms=1)))

@@ -3,7 +3,7 @@
     LogMQError
     ├── RequestError            the request is wrong: change it
     │   ├── InvalidTopicName, InvalidGroupName, InvalidSetting, InvalidPartitionCount
-    │   ├── UnknownTopic, UnknownPartition, TopicExists, InternalTopic, GroupHasMembers
+    │   ├── UnknownTopic, UnknownPartition, TopicExists, InternalTopic, GroupHasMembers, UnknownGroup
     │   ├── MessageTooLarge
     │   └── OffsetOutOfRange
     ├── RetriableError          nothing was stored: the same request may work later
@@ -101,6 +101,14 @@ class InternalTopic(RequestError):
     def __init__(self, topic: str) -> None:
         super().__init__(f"topic {topic!r} belongs to the broker: names that begin with '__' are reserved")
         self.topic = topic
+
+
+class UnknownGroup(RequestError):
+    """No group has this name: none has members or has committed an offset under it."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"there is no group {group!r}; the first COMMIT or member makes one")
+        self.group = group
 
 
 class GroupHasMembers(RequestError):

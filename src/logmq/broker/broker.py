@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from logmq.broker.groups.coordinator import GroupCoordinator
+from logmq.broker.groups.coordinator import GroupCoordinator, GroupOverview
+from logmq.broker.groups.group import GroupState
 from logmq.broker.groups.member import NO_GENERATION, Caller
 from logmq.broker.groups.offsets import OFFSETS_TOPIC, CommittedOffset, CommittedOffsets
 from logmq.broker.producer_ids import ProducerIds
 from logmq.broker.topics import Topics
 from logmq.clock import Clock
 from logmq.config import Config
-from logmq.errors import GroupHasMembers, InternalTopic, UnknownTopic
+from logmq.errors import GroupHasMembers, InternalTopic, UnknownGroup, UnknownTopic
 from logmq.limits import DECOMPRESSED_SIZE_MAX, READ_SIZE
 from logmq.model import Bounds, Format, Topic, TopicPartition
 from logmq.records import batches
@@ -201,3 +202,23 @@ class Broker:
         self._topics.check_partition(partition)
         committed = self.groups.offsets.get(group, partition)
         return None if committed is None else committed.offset
+
+    def group(self, name: str) -> GroupOverview:
+        """A group as it stands. Raises: UnknownGroup."""
+        overview = self.groups.describe(name)
+        if overview.state == GroupState.DEAD:
+            raise UnknownGroup(name)
+        return overview
+
+    def group_offsets(self, name: str) -> dict[TopicPartition, int]:
+        """How far a group has come in each partition that it committed for."""
+        return {partition: committed.offset for partition, committed in self.groups.offsets.of_group(name).items()}
+
+    async def forget_group(self, name: str) -> None:
+        """Delete a group without members, and all that it committed. Durability: as an append, when it returns.
+
+        Raises: UnknownGroup, GroupHasMembers, DiskFull, Throttled, Unavailable.
+        """
+        self.group(name)
+        if await self.groups.delete(name) is not None:
+            raise GroupHasMembers(name)

@@ -55,6 +55,7 @@ CODES: Mapping[type[errors.LogMQError], ErrorCode] = {
     errors.UnknownPartition: ErrorCode.unknown_topic_or_partition,
     errors.TopicExists: ErrorCode.topic_already_exists,
     errors.InternalTopic: ErrorCode.invalid_topic_exception,
+    errors.UnknownGroup: ErrorCode.group_id_not_found,
     errors.GroupHasMembers: ErrorCode.unknown_member_id,
     errors.MessageTooLarge: ErrorCode.message_too_large,
     errors.OffsetOutOfRange: ErrorCode.offset_out_of_range,

@@ -16,6 +16,7 @@ from logmq.client.blocking import Client
 from logmq.client.connection import TopicDescription
 from logmq.client.replies import SettingValue
 from logmq.config import TOPIC_SETTINGS
+from logmq.model import Format as StoredAs
 
 app = typer.Typer(help="List, create, describe, alter and delete topics.", no_args_is_help=True)
 
@@ -50,10 +51,18 @@ def create(
     topic: TopicName,
     partitions: PartitionCount = None,
     settings: Assignments = None,
+    stored_as: Annotated[
+        StoredAs | None,
+        typer.Option(
+            "--stored-as", help="Plain: values alone. Batch: as Kafka clients send them, with keys and headers."
+        ),
+    ] = None,
     server: Server = DEFAULT_SERVER,
 ) -> None:
     """Create a topic. What is not given follows the broker's settings."""
     assigned = _assigned(settings or [])
+    if stored_as is not None:
+        assigned["format"] = stored_as.value
     with Client(server) as client:
         client.create(topic, partitions, assigned)
     typer.echo(f"created topic {topic}", err=True)

@@ -86,7 +86,7 @@ CLIENTS: tuple[Client, ...] = (
         _package("aiokafka"),
         lacks=frozenset({"new-protocol", "group-delete"}),
     ),
-    Client("kafka-python", _python("kafka_python_driver"), _package("kafka"), lacks=frozenset({"new-protocol"})),
+    Client("kafka-python", _python("kafka_python_driver"), _package("kafka"), lacks=frozenset({"new-protocol", "null-header"})),
     Client(
         "kcat",
         _python("kcat_driver"),

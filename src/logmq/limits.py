@@ -14,7 +14,7 @@ GROUP_NAME_SIZE_MAX = 249
 """Group names are kept in memory for as long as their offsets are."""
 
 GROUP_COUNT_MAX = 100_000
-"""Consumer groups, with members or only with offsets: anybody can make one by asking. A group costs about a kilobyte."""
+"""Consumer groups with members, and groups with offsets: anybody can make one by asking. Each costs about a kilobyte."""
 
 GROUP_MEMBER_COUNT_MAX = 10_000
 """Members of one group: each rebalance tells the leader of all of them, which takes time in proportion."""
@@ -32,6 +32,15 @@ a load; longer ones would keep dead members for hours. Kafka takes 6 seconds to 
 
 NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60_000
 """How long a member that was never part of a generation may wait for one: nobody can say whether it lives. As in Kafka."""
+
+PATTERN_SIZE_MAX = 4 * KIB
+PATTERN_STATES_MAX = 10_000
+"""A regular expression that a consumer subscribes by: characters, and states once repetitions are written out."""
+
+PATTERN_STEPS_MAX = 1_000_000
+PATTERN_STEPS_A_NAME_MAX = 1_000
+"""Steps that such an expression may take over all names of topics: some 0.1 s, and 0.1 ms a name, on the event loop.
+Usual ones take under 200 a name."""
 
 OFFSET_METADATA_SIZE_MAX = 4 * KIB
 """The text that a consumer may commit with an offset; it is kept in memory. Kafka's default."""

@@ -85,14 +85,15 @@ class GroupCoordinator:
             return Refusal.INVALID_SESSION_TIMEOUT
         if request.size > GROUP_MEMBER_SIZE_MAX:
             return Refusal.TOO_LARGE
-        if name not in self._groups:
+        group = self._groups.get(name)
+        if group is None:
             if request.member_id:
                 return Refusal.UNKNOWN_MEMBER
-            if self._is_full(name):
+            if len(self._groups) >= GROUP_COUNT_MAX:
                 return Refusal.GROUP_FULL
-        if not request.member_id and self._size + request.size > GROUPS_SIZE_MAX:
-            return Refusal.GROUP_FULL
-        return None
+        member = None if group is None else group.members.get(request.member_id)
+        grown = request.size - (0 if member is None else member.size)
+        return Refusal.GROUP_FULL if grown > 0 and self._size + grown > GROUPS_SIZE_MAX else None
 
     async def sync(
         self,
@@ -157,7 +158,7 @@ class GroupCoordinator:
         else:
             refusal = Refusal.ILLEGAL_GENERATION if generation >= 0 else None
         if refusal is None and offsets:
-            if self._is_full(name):
+            if not self.offsets.of_group(name) and self.offsets.group_count >= GROUP_COUNT_MAX:
                 raise Throttled(f"there are {GROUP_COUNT_MAX} groups already")
             await self.offsets.commit(name, offsets)
         return refusal
@@ -263,9 +264,6 @@ class GroupCoordinator:
         )
 
     # -- the rim -----------------------------------------------------------------------------------------------------
-
-    def _is_full(self, name: str) -> bool:
-        return not self.exists(name) and len(self._groups) + len(self.offsets.groups()) >= GROUP_COUNT_MAX
 
     def _now_ms(self) -> int:
         return int(self._clock.monotonic() * 1000)

@@ -38,6 +38,9 @@ from logmq.broker.groups.subscription import CONSUMER, subscribed_topics
 from logmq.broker.groups.votes import common_protocols, elect_protocol
 from logmq.limits import GROUP_MEMBER_COUNT_MAX, NEW_MEMBER_JOIN_TIMEOUT_MS
 
+_PROMISE_SIZE = 500
+"""Bytes of memory, roughly, for a member id that was given out."""
+
 
 class GroupState(StrEnum):
     """Where a group stands, in Kafka's words."""
@@ -106,8 +109,8 @@ class ClassicGroup:
 
     @property
     def size(self) -> int:
-        """Bytes kept for its members."""
-        return sum(member.size for member in self.members.values())
+        """Bytes of memory that its members take, and the ids that were given out."""
+        return sum([member.size for member in self.members.values()]) + len(self._promised) * _PROMISE_SIZE
 
     def is_subscribed(self, topic: str) -> bool:
         """Whether a member reads the topic; if what the members said cannot be read, it is taken for so."""

@@ -10,6 +10,10 @@ from logmq.broker.groups.refusal import Refusal
 
 NO_GENERATION = -1
 
+_MEMBER_SIZE_FIXED = 1000
+_PROTOCOL_SIZE_FIXED = 200
+"""What Python keeps for a member and for a protocol without any bytes in it, roughly."""
+
 Ticket: TypeAlias = Hashable
 """Names a request that waits for its answer. The rim makes it and knows who asked; the group only hands it back."""
 
@@ -42,8 +46,13 @@ class JoinRequest:
 
     @property
     def size(self) -> int:
-        """Bytes kept for it."""
-        return sum(len(one.name) + len(one.metadata) for one in self.protocols)
+        """Bytes of memory that a member takes which joins with this."""
+        return _size(self.client_id, self.protocols)
+
+
+def _size(client_id: str, protocols: tuple[JoinProtocol, ...]) -> int:
+    kept = [len(one.name) + len(one.metadata) + _PROTOCOL_SIZE_FIXED for one in protocols]
+    return _MEMBER_SIZE_FIXED + len(client_id) + sum(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +126,8 @@ class Member:
 
     @property
     def size(self) -> int:
-        """Bytes kept for it."""
-        return len(self.assignment) + sum(len(one.name) + len(one.metadata) for one in self.protocols)
+        """Bytes of memory that it takes."""
+        return len(self.assignment) + _size(self.client_id, self.protocols)
 
     def take(self, request: JoinRequest) -> None:
         """Replace what it joined with."""

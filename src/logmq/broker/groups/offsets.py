@@ -88,6 +88,11 @@ class CommittedOffsets:
         """Groups that have committed something."""
         return list(self._groups)
 
+    @property
+    def group_count(self) -> int:
+        """How many groups have committed something."""
+        return len(self._groups)
+
     def is_writing(self, group: str) -> bool:
         """Whether a commit of the group is under way."""
         return group in self._appending

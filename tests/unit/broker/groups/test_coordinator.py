@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.contract.stores import Bench, LocalBackend, append
-from tests.unit.broker.groups.scene import request
+from tests.unit.broker.groups.scene import request, subscription
 
 from logmq.broker.groups import coordinator, offsets
 from logmq.broker.groups.coordinator import GroupCoordinator
@@ -66,13 +66,23 @@ async def test_members_of_all_groups_are_bounded(groups: GroupCoordinator, monke
     await groups.join("g", request("a"))
     await groups.join("h", request("b"))
     assert (await groups.join("i", request("c"))).refusal is Refusal.GROUP_FULL
+    grown = request("x", "a", protocols=(("range", subscription("orders", user_data=b"more")),))
+    assert (await groups.join("g", grown)).refusal is Refusal.GROUP_FULL
     assert groups.leave("g", [Caller("a")]) == [None]
     assert (await groups.join("i", request("c"))).refusal is None
 
 
+async def test_ids_that_were_given_out_are_bounded(groups: GroupCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking for member ids and never coming back takes no more memory than joining does."""
+    monkeypatch.setattr(coordinator, "GROUPS_SIZE_MAX", 10_000)
+    asked = [replace(request(f"m{number}"), requires_member_id=True) for number in range(100)]
+    refusals = [(await groups.join("g", one)).refusal for one in asked]
+    assert refusals[0] is Refusal.MEMBER_ID_REQUIRED and refusals[-1] is Refusal.GROUP_FULL
+
+
 async def test_groups_are_bounded(groups: GroupCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit on groups, new ones can neither be joined nor committed to; those there are go on."""
-    monkeypatch.setattr(coordinator, "GROUP_COUNT_MAX", 2)
+    monkeypatch.setattr(coordinator, "GROUP_COUNT_MAX", 1)
     await groups.join("g", request("a"))
     await groups.commit("h", NOBODY, -1, {ORDERS: CommittedOffset(1, 0)})
     assert (await groups.join("i", request("c"))).refusal is Refusal.GROUP_FULL

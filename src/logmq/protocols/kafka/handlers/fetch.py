@@ -66,11 +66,12 @@ class Wanted(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """What is answered for it."""
+    """What is answered for it; `more` if there is more to read already."""
 
     records: bytes
     bounds: Bounds
     code: ErrorCode
+    more: bool = False
 
 
 def handle_frame(frame: Frame, context: Context) -> Answer:
@@ -97,8 +98,9 @@ async def _fetch(frame: Frame, request: Any, context: Context) -> list[bytes]:
         fetched = await _read_all(wanted, size_max, committed_only, context)
         size = sum([len(one.records) for one in fetched])
         left_s = deadline - loop.time()
-        failed = any(one.code is not ErrorCode.none for one in fetched)
-        if size >= min(request.min_bytes, size_max) or left_s <= 0 or failed or not wanted:
+        # Where there is more than fits, waiting adds nothing, even if min_bytes are more than may come at a time.
+        full_or_failed = any(one.more or one.code is not ErrorCode.none for one in fetched)
+        if size >= request.min_bytes or left_s <= 0 or full_or_failed or not wanted:
             return _pack(frame, code, request.topics, iter(fetched))
         await _wait_for_more(wanted, fetched, left_s, context)
 
@@ -154,12 +156,14 @@ async def _read(wanted: Wanted, size_max: int, at_least_one: bool, committed_onl
         if not bounds.log_start_offset <= wanted.offset <= bounds.high_watermark:
             raise OffsetOutOfRange(wanted.offset, bounds.log_start_offset, bounds.high_watermark)
         end = bounds.last_stable_offset if committed_only else bounds.high_watermark
-        if wanted.offset >= end or (size_max <= 0 and not at_least_one):
+        if wanted.offset >= end:
             return Fetched(b"", bounds, ErrorCode.none)
+        if size_max <= 0 and not at_least_one:
+            return Fetched(b"", bounds, ErrorCode.none, more=True)
         chunk = broker.read_nowait(wanted.partition, wanted.offset, size_max)
         if chunk is None:
             chunk = await broker.read(wanted.partition, wanted.offset, size_max)
-        return Fetched(_records(wanted, chunk, end, context), bounds, ErrorCode.none)
+        return Fetched(_records(wanted, chunk, end, context), bounds, ErrorCode.none, chunk.next_offset < end)
     except LogMQError as error:
         return Fetched(b"", _NO_BOUNDS, code_of(error))
 
@@ -218,7 +222,7 @@ def _pack(frame: Frame, code: ErrorCode, topics: Any, fetched: Iterator[Fetched]
 
 def _pack_partition(parts: list[bytes], version: int, index: int, fetched: Fetched) -> None:
     flexible = version >= _FLEXIBLE
-    records, bounds, code = fetched
+    records, bounds, code, _ = fetched
     fixed = _PARTITION.pack(
         index, code.value, bounds.high_watermark, bounds.last_stable_offset, bounds.log_start_offset
     )

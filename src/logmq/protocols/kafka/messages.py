@@ -49,7 +49,32 @@ def read_request(key: int, version: int, data: bytes, position: int) -> Any:
         request, _ = _reader(key, version)(data, position)
     except Exception as error:  # kio has many; all of them mean the same here
         raise MalformedRequest(f"API {key} version {version}: {error}") from error
+    _check_arrays(request)
     return request
+
+
+def _check_arrays(message: Any) -> None:
+    """Refuse null for an array that must be there, which kio reads as None. Raises: MalformedRequest."""
+    for name, nullable, nested in _arrays(type(message)):
+        array = getattr(message, name)
+        if array is None:
+            if not nullable:
+                raise MalformedRequest(f"{name} is null")
+        elif nested:
+            for one in array:
+                _check_arrays(one)
+
+
+@cache
+def _arrays(message_type: Any) -> tuple[tuple[str, bool, bool], ...]:
+    """A message's arrays: name, whether null is allowed, and whether its items have arrays themselves."""
+    hints = get_type_hints(message_type)
+    found = []
+    for name, (nested, is_array) in _shape(message_type).items():
+        if is_array:
+            nullable = type(None) in get_args(hints[name])
+            found.append((name, nullable, nested is not None and bool(_arrays(nested))))
+    return tuple(found)
 
 
 def write_response(key: int, version: int, fields: Fields) -> bytes:

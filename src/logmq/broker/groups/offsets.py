@@ -15,15 +15,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from logmq.errors import InvalidGroupName, LogMQError
+from logmq.errors import Damaged, InvalidGroupName, LogMQError
 from logmq.limits import GROUP_NAME_SIZE_MAX, OFFSETS_LOG_SIZE_MIN, READ_SIZE
 from logmq.model import TopicPartition
 from logmq.records import frames
 from logmq.storage.engine import Append, Appended, Appending, LogStore
+
+_log = logging.getLogger(__name__)
 
 OFFSETS_TOPIC = "__consumer_offsets"
 NO_LEADER_EPOCH = -1
@@ -66,9 +69,21 @@ class CommittedOffsets:
         self._compacting: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
-        """Read the log from its start. Raises: Damaged, Unavailable."""
+        """Read the log from its start. Raises: Unavailable.
+
+        Commits in a damaged range are lost, which is reported: their groups go on from an earlier commit and read some
+        messages again. A broker that did not start because of them would help nobody.
+        """
         offset = self._store.bounds(_PARTITION).log_start_offset
-        while (chunk := await self._store.read(_PARTITION, offset, READ_SIZE)).data:
+        while True:
+            try:
+                chunk = await self._store.read(_PARTITION, offset, READ_SIZE)
+            except Damaged as damage:
+                _log.error("committed offsets are lost", extra={"reason": str(damage)})
+                offset = damage.next_offset
+                continue
+            if not chunk.data:
+                return
             starts, end = frames.walk(chunk.data)
             for payload in frames.cut(chunk.data, starts, end):
                 self._set(_decode(payload))

@@ -7,21 +7,25 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from tests.contract.stores import Bench, LocalBackend, append
 from tests.unit.broker.groups.scene import request, subscription
 
 from logmq.broker.groups import coordinator, offsets
+from logmq.broker.groups.consumer_groups import ConsumerGroups
 from logmq.broker.groups.coordinator import GroupCoordinator
 from logmq.broker.groups.group import GroupState
 from logmq.broker.groups.member import Caller
 from logmq.broker.groups.offsets import OFFSETS_TOPIC, CommittedOffset, CommittedOffsets
 from logmq.broker.groups.refusal import Refusal
 from logmq.broker.groups.subscription import subscribed_topics
+from logmq.broker.topics import Topics
 from logmq.errors import InvalidGroupName, Throttled
 from logmq.limits import KIB
 from logmq.model import TopicPartition
+from logmq.storage.engine import Meta
 
 ORDERS = TopicPartition("orders", 0)
 LOG = TopicPartition(OFFSETS_TOPIC, 0)
@@ -38,7 +42,9 @@ async def coordinating(path: Path, bench: Bench) -> AsyncIterator[GroupCoordinat
             await store.create(bench.specs)
         table = CommittedOffsets(store)
         await table.load()
-        yield GroupCoordinator(table, bench.config, bench.clock)
+        topics = Topics(cast(Meta, None), store, bench.config, ())
+        consumers = ConsumerGroups(topics, bench.config, bench.clock)
+        yield GroupCoordinator(table, consumers, bench.config, bench.clock)
 
 
 @pytest.fixture
@@ -128,6 +134,23 @@ async def test_the_log_is_compacted(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     async with coordinating(tmp_path, bench) as groups:
         assert {name: dict(groups.offsets.of_group(name)) for name in groups.offsets.groups()} == expected
         assert set(expected) == {"still", "g1", "g2", "g3", "g4"}
+
+
+async def test_a_damaged_log_of_offsets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Rot in the log of offsets loses the commits in its range, which is said; the others are there."""
+    bench = Bench()
+    async with coordinating(tmp_path, bench) as groups:
+        for number in range(1_000):
+            await groups.commit(f"g{number:04}", NOBODY, -1, {ORDERS: CommittedOffset(number, 0)})
+    log = tmp_path / f"{OFFSETS_TOPIC}.log"
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    log.write_bytes(data)
+    async with coordinating(tmp_path, bench) as groups:
+        found = {name: groups.offsets.get(name, ORDERS) for name in groups.offsets.groups()}
+    assert found["g0000"] == CommittedOffset(0, 0) and found["g0999"] == CommittedOffset(999, 0)
+    assert 500 < len(found) < 1_000
+    assert "committed offsets are lost" in caplog.text
 
 
 async def test_records_without_the_new_fields(tmp_path: Path) -> None:

@@ -45,14 +45,10 @@ class Broker:
     async def start(cls, meta: Meta, store: LogStore, config: Config, clock: Clock) -> Broker:
         """The broker over an opened engine; reads committed offsets back.
 
-        Raises: DiskFull, Damaged, Unavailable.
+        Raises: DiskFull, Unavailable.
         """
         topics = Topics(meta, store, config, await meta.topics())
-        try:
-            topics.get(OFFSETS_TOPIC)
-        except UnknownTopic:
-            settings = {"retention.ms": "none", "retention.bytes": "none"}
-            await topics.create(OFFSETS_TOPIC, Format.PLAIN, 1, settings, internal=True)
+        await _ensure_offsets_topic(topics)
         offsets = CommittedOffsets(store)
         await offsets.load()
         await offsets.retain([topic.name for topic in topics])
@@ -222,3 +218,15 @@ class Broker:
         self.group(name)
         if await self.groups.delete(name) is not None:
             raise GroupHasMembers(name)
+
+
+async def _ensure_offsets_topic(topics: Topics) -> None:
+    """Offsets are kept for as long as their groups are: no retention of the broker's may delete them."""
+    keep = {"retention.ms": "none", "retention.bytes": "none"}
+    try:
+        settings = topics.get(OFFSETS_TOPIC).settings
+    except UnknownTopic:
+        await topics.create(OFFSETS_TOPIC, Format.PLAIN, 1, keep, internal=True)
+        return
+    if settings.retention_ms is not None or settings.retention_bytes is not None:
+        await topics.alter(OFFSETS_TOPIC, None, keep)

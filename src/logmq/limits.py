@@ -110,3 +110,7 @@ DESCRIBED_PARTITIONS_MAX = 2000
 LOOP_COMMIT_SIZE_MAX = 64 * KIB
 LOOP_COMMIT_CALLS_MAX = 256
 """The largest commit that the event loop carries out itself: what a disk takes in well under a millisecond."""
+
+ADMIN_ITEMS_MAX = 5_000
+"""Topics or resources in one admin request whose answer is larger than the request: a resource named in five bytes is
+described in five thousand. Those beyond are refused one by one."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from logmq.config import SETTINGS, TOPIC_SETTINGS, Config
 from logmq.kept_settings import KEPT_SETTINGS
@@ -170,8 +171,14 @@ BROKER_CONFIGS: Mapping[str, BrokerConfig] = {
 
 def describe_topic(topic: Topic, config: Config, names: Iterable[str] | None = None) -> list[Fields]:
     """A topic's settings, all or those named that there are."""
-    wanted = TOPIC_CONFIGS if names is None else [name for name in TOPIC_CONFIGS if name in set(names)]
-    return [_describe(TOPIC_CONFIGS[name], topic.overrides, config) for name in wanted]
+    return [_describe(TOPIC_CONFIGS[name], topic.overrides, config) for name in _chosen(TOPIC_CONFIGS, names)]
+
+
+def _chosen(known: Iterable[str], names: Iterable[str] | None) -> Iterable[str]:
+    if names is None:
+        return known
+    wanted = set(names)
+    return [name for name in known if name in wanted]
 
 
 def describe_new_topic(overrides: Mapping[str, SettingValue], config: Config) -> list[Fields]:
@@ -185,13 +192,20 @@ def value_of(topic: Topic, name: str, config: Config) -> str:
 
 
 def _describe(config: TopicConfig, overrides: Mapping[str, SettingValue], broker: Config) -> Fields:
-    chain = []
-    if config.name in overrides:
-        chain.append(_synonym(config.name, _text(overrides[config.name]), Source.TOPIC))
+    usual = _describe_usual(config, broker)
+    if config.name not in overrides:
+        return usual
+    own = _synonym(config.name, _text(overrides[config.name]), Source.TOPIC)
+    return _fields(config.name, config.type, config.meaning, [own, *usual["synonyms"]], read_only=False)
+
+
+@lru_cache(256)
+def _describe_usual(config: TopicConfig, broker: Config) -> Fields:
+    """A setting that a topic has not set: the same for all of them, so that thousands of topics cost no memory."""
     if config.broker_name is not None and config.setting is not None:
-        chain += _broker_chain(config.broker_name, config.setting, broker)
+        chain = _broker_chain(config.broker_name, config.setting, broker)
     else:
-        chain.append(_synonym(config.broker_name or config.name, config.default, Source.DEFAULT))
+        chain = [_synonym(config.broker_name or config.name, config.default, Source.DEFAULT)]
     return _fields(config.name, config.type, config.meaning, chain, read_only=False)
 
 
@@ -224,8 +238,7 @@ def _fields(name: str, kind: Type, meaning: str, chain: list[Fields], *, read_on
 
 def describe_broker(config: Config, names: Iterable[str] | None = None) -> list[Fields]:
     """The broker's settings, all or those named that there are."""
-    wanted = BROKER_CONFIGS if names is None else [name for name in BROKER_CONFIGS if name in set(names)]
-    return [_describe_broker_config(BROKER_CONFIGS[name], config) for name in wanted]
+    return [_describe_broker_config(BROKER_CONFIGS[name], config) for name in _chosen(BROKER_CONFIGS, names)]
 
 
 def _describe_broker_config(each: BrokerConfig, config: Config) -> Fields:

@@ -9,6 +9,7 @@ from typing import Any
 from kio.schema.errors import ErrorCode
 
 from logmq.errors import LogMQError
+from logmq.limits import ADMIN_ITEMS_MAX
 from logmq.protocols.kafka.errors import code_of
 from logmq.protocols.kafka.messages import Fields
 
@@ -25,6 +26,13 @@ def failure(error: Refusal | LogMQError) -> Fields:
     """The two fields that say what is wrong with an item."""
     code = error.code if isinstance(error, Refusal) else code_of(error)
     return {"error_code": code, "error_message": str(error)}
+
+
+def too_many() -> Refusal:
+    """The answer to what stands beyond the limit in a request."""
+    return Refusal(
+        ErrorCode.invalid_request, f"A request may name {ADMIN_ITEMS_MAX} at most; ask for the rest by another."
+    )
 
 
 SUCCESS: Fields = {"error_code": ErrorCode.none, "error_message": None}

@@ -127,6 +127,8 @@ async def test_producers_are_described_as_their_partition_remembers_them(client:
     assert (found.last_timestamp, found.current_txn_start_offset) == (client.clock.ms, -1)
     assert (quiet.error_code, quiet.active_producers) == (ErrorCode.none, ())
     assert unknown.error_code is ErrorCode.unknown_topic_or_partition
+    once, again = await producers(client, 0, 0)
+    assert (once.error_code, again.error_code) == (ErrorCode.none, ErrorCode.invalid_request)
 
 
 async def test_a_silent_producer_is_forgotten(tmp_path: Path) -> None:

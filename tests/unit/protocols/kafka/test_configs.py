@@ -12,6 +12,7 @@ from tests.unit.protocols.kafka.admin_session import AdminSession, admin_session
 
 from logmq.config import TOPIC_SETTINGS, Config
 from logmq.kept_settings import KEPT_SETTINGS
+from logmq.limits import ADMIN_ITEMS_MAX
 from logmq.protocols.kafka.configs import BROKER_CONFIGS, TOPIC_CONFIGS
 
 TOPIC, BROKER, LOGGER = 2, 4, 8
@@ -246,3 +247,17 @@ async def test_a_resource_given_twice_is_refused(client: AdminSession) -> None:
     response = await client.ask("alter_configs", resources=(resource, resource), validate_only=False)
     assert {one.error_code for one in response.responses} == {ErrorCode.invalid_request}
     assert client.broker.topic("t").overrides == {}
+
+
+async def test_a_request_names_so_many_resources_at_most(client: AdminSession) -> None:
+    """Those beyond the limit are refused with a code each: few bytes must not become gigabytes."""
+    await client.make("t")
+    resource = {"resource_type": TOPIC, "resource_name": "t", "configuration_keys": ("retention.ms",)}
+    response = await client.ask(
+        "describe_configs",
+        resources=(resource,) * (ADMIN_ITEMS_MAX + 2),
+        include_synonyms=False,
+        include_documentation=False,
+    )
+    codes = [result.error_code for result in response.results]
+    assert codes == [ErrorCode.none] * ADMIN_ITEMS_MAX + [ErrorCode.invalid_request] * 2

@@ -12,11 +12,12 @@ from kio.schema.errors import ErrorCode
 
 from logmq.errors import LogMQError
 from logmq.kept_settings import parse_overrides
+from logmq.limits import ADMIN_ITEMS_MAX
 from logmq.model import Format
 from logmq.protocols.kafka import configs
 from logmq.protocols.kafka.context import BROKER_ID, Context
 from logmq.protocols.kafka.messages import Fields
-from logmq.protocols.kafka.refusal import SUCCESS, Refusal, failure, repeated
+from logmq.protocols.kafka.refusal import SUCCESS, Refusal, failure, repeated, too_many
 from logmq.protocols.kafka.topic_ids import NO_ID, topic_id
 
 DEFAULT = -1
@@ -25,12 +26,10 @@ DEFAULT = -1
 async def handle(request: Any, context: Context) -> Fields:
     """Make one topic after the other; one that cannot be made does not keep the others from it."""
     twice = repeated(wanted.name for wanted in request.topics)
-    topics = [await _one(wanted, twice, request.validate_only, context) for wanted in _without_repeats(request.topics)]
+    once = list({wanted.name: wanted for wanted in request.topics}.values())
+    topics = [await _one(wanted, twice, request.validate_only, context) for wanted in once[:ADMIN_ITEMS_MAX]]
+    topics += [_refused(wanted, too_many()) for wanted in once[ADMIN_ITEMS_MAX:]]
     return {"throttle_time": timedelta(0), "topics": topics}
-
-
-def _without_repeats(topics: Any) -> list[Any]:
-    return list({wanted.name: wanted for wanted in topics}.values())
 
 
 async def _one(wanted: Any, twice: set[str], validate_only: bool, context: Context) -> Fields:
@@ -49,7 +48,7 @@ async def _one(wanted: Any, twice: set[str], validate_only: bool, context: Conte
             made_id, count = topic_id(topic), topic.partition_count
             described = configs.describe_topic(topic, context.config)
     except (LogMQError, Refusal) as error:
-        return {"name": wanted.name, "topic_id": NO_ID, "configs": None, **failure(error)}
+        return _refused(wanted, error)
     return {
         "name": wanted.name,
         "topic_id": made_id,
@@ -58,6 +57,10 @@ async def _one(wanted: Any, twice: set[str], validate_only: bool, context: Conte
         "configs": described,
         **SUCCESS,
     }
+
+
+def _refused(wanted: Any, error: LogMQError | Refusal) -> Fields:
+    return {"name": wanted.name, "topic_id": NO_ID, "configs": None, **failure(error)}
 
 
 def _overrides(wanted: Any) -> dict[str, str]:

@@ -8,11 +8,12 @@ from typing import Any
 from kio.schema.errors import ErrorCode
 
 from logmq.errors import LogMQError
+from logmq.limits import ADMIN_ITEMS_MAX
 from logmq.protocols.kafka import configs
 from logmq.protocols.kafka.configs import Resource
 from logmq.protocols.kafka.context import BROKER_ID, Context
 from logmq.protocols.kafka.messages import Fields
-from logmq.protocols.kafka.refusal import SUCCESS, Refusal, failure
+from logmq.protocols.kafka.refusal import SUCCESS, Refusal, failure, too_many
 
 OUR_NAMES = {"", str(BROKER_ID)}
 """What the broker is called as a resource; empty means the default for all brokers."""
@@ -21,13 +22,20 @@ OUR_NAMES = {"", str(BROKER_ID)}
 def handle(request: Any, context: Context) -> Fields:
     """Describe each resource."""
     with_documentation = getattr(request, "include_documentation", False)
-    results = [_one(resource, request.include_synonyms, with_documentation, context) for resource in request.resources]
+    results = [
+        _one(resource, request.include_synonyms, with_documentation, number < ADMIN_ITEMS_MAX, context)
+        for number, resource in enumerate(request.resources)
+    ]
     return {"throttle_time": timedelta(0), "results": results}
 
 
-def _one(resource: Any, with_synonyms: bool, with_documentation: bool, context: Context) -> Fields:
+def _one(
+    resource: Any, with_synonyms: bool, with_documentation: bool, is_within_limit: bool, context: Context
+) -> Fields:
     asked = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
     try:
+        if not is_within_limit:
+            raise too_many()
         described = _describe(resource, context)
     except (LogMQError, Refusal) as error:
         return {**asked, **failure(error), "configs": ()}

@@ -283,7 +283,9 @@ class Config:
         "CreateTime", _TIMESTAMP_TYPE, "whose clock dates a record: its producer's, or LogAppendTime the broker's"
     )
     cleanup_policy: str = _setting(
-        "delete", _CLEANUP_POLICY, "what becomes of old records; compact is kept, but nothing is compacted yet"
+        "delete",
+        _CLEANUP_POLICY,
+        "what becomes of old records; compact alone keeps all of them: nothing is compacted yet",
     )
     partition_count: int = _setting(1, _number(1, PARTITION_COUNT_MAX), "partitions of a new topic")
     auto_create_topics: bool = _setting(True, _TRUTH, "whether the first message to a topic creates it")
@@ -299,6 +301,12 @@ class Config:
     )
     group_initial_rebalance_delay_ms: int = _setting(
         0, _duration(0, "no wait"), "time that the first member of a consumer group waits for others"
+    )
+    consumer_session_timeout_ms: int = _setting(
+        45 * SECOND, _duration(SECOND), "silence after which a member of a consumer group (KIP-848) is taken for dead"
+    )
+    consumer_heartbeat_interval_ms: int = _setting(
+        5 * SECOND, _duration(100), "time between two heartbeats of such a member: it learns of changes by them"
     )
     offsets_retention_ms: int | None = _setting(
         7 * DAY, _limit(_duration(1)), "age at which the offsets of a group without members are forgotten"
@@ -494,7 +502,7 @@ TOPIC_SETTINGS: Mapping[str, TopicSetting] = {
             "cleanup.policy",
             "cleanup_policy",
             _CLEANUP_POLICY,
-            "what becomes of old records; compact is kept, but nothing is compacted yet",
+            "what becomes of old records; compact alone keeps all of them: nothing is compacted yet",
         ),
     )
 }

@@ -50,6 +50,16 @@ class TopicSettings:
     cleanup_policy: str = "delete"
     """What becomes of old records: `delete`, `compact` or both, with a comma between."""
 
+    @property
+    def may_delete(self) -> bool:
+        """Whether old records may go; a topic that is only compacted keeps the last record of each key."""
+        return "delete" in self.cleanup_policy.split(",")
+
+    @property
+    def has_retention(self) -> bool:
+        """Whether there is an age or a size beyond which records are deleted."""
+        return self.may_delete and not (self.retention_ms is None and self.retention_bytes is None)
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:

@@ -78,7 +78,7 @@ Not spoken:
 {missing}
 
 Transactions and compaction come next. Until then a transactional producer gets its id and fails when it adds the first
-partition to a transaction, and a topic with `cleanup.policy=compact` keeps all that its retention lets it keep.
+partition to a transaction, and a topic with `cleanup.policy=compact` keeps everything, whatever its retention says.
 
 ## Topic settings
 

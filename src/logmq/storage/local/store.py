@@ -404,7 +404,7 @@ class LocalStore:
     async def _expire(self) -> None:
         now_ms = self._clock.now_ms()
         for partition, log in list(self._logs.items()):
-            if log.spec.settings.retention_ms is None and log.spec.settings.retention_bytes is None:
+            if not log.spec.settings.has_retention:
                 continue
             try:
                 async with self._maintenance:

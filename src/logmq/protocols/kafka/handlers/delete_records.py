@@ -38,7 +38,7 @@ async def _one(partition: TopicPartition, offset: int, context: Context) -> Fiel
 
 async def _trim(partition: TopicPartition, offset: int, context: Context) -> int:
     topic = context.broker.check_producible(partition)
-    if "delete" not in topic.settings.cleanup_policy.split(","):
+    if not topic.settings.may_delete:
         raise Refusal(ErrorCode.policy_violation, "cleanup.policy does not allow to delete records")
     bounds = context.broker.bounds(partition)
     end = bounds.high_watermark

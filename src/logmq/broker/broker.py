@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from logmq.broker.groups.consumer_groups import ConsumerGroups
 from logmq.broker.groups.coordinator import GroupCoordinator, GroupOverview
 from logmq.broker.groups.group import GroupState
 from logmq.broker.groups.member import NO_GENERATION, Caller
@@ -52,7 +53,7 @@ class Broker:
         offsets = CommittedOffsets(store)
         await offsets.load()
         await offsets.retain([topic.name for topic in topics])
-        groups = GroupCoordinator(offsets, config, clock)
+        groups = GroupCoordinator(offsets, ConsumerGroups(topics, config, clock), config, clock)
         groups.start()
         return cls(store, topics, groups, ProducerIds(meta), clock, await meta.cluster_id())
 

@@ -33,6 +33,8 @@ class Topics:
         self._store = store
         self._config = config
         self._by_name = {topic.name: topic for topic in topics}
+        self.version = 0
+        """Grows with every change: who keeps something worked out from topics sees by it that they are others now."""
         self._changing = asyncio.Lock()
 
     def __iter__(self) -> Iterator[Topic]:
@@ -87,6 +89,7 @@ class Topics:
                 await self._meta.finish_drop(name)
                 raise
             self._by_name[name] = topic
+            self.version += 1
         return topic
 
     async def ensure(self, name: str, format: Format) -> Topic:
@@ -129,6 +132,7 @@ class Topics:
         topic = await self._meta.add_partitions(topic.name, partition_count)
         await self._store.create(specs_of(topic, first=before))
         self._by_name[topic.name] = topic
+        self.version += 1
         return topic
 
     async def drop(self, name: str) -> None:
@@ -142,6 +146,7 @@ class Topics:
                 raise InternalTopic(name)
             await self._meta.begin_drop(name)
             del self._by_name[name]
+            self.version += 1
             await self._store.drop(topic.partitions())
             await self._meta.finish_drop(name)
 

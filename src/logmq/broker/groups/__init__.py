@@ -6,5 +6,6 @@ votes.py         which protocol all members speak
 subscription.py  which topics a consumer wants, out of the metadata that it joins with
 group.py         the classic protocol as a state machine: no I/O, no clock
 offsets.py       committed offsets as a log
+consumer_*.py    KIP-848, where the broker assigns partitions: member, state machine, assignors, pattern, rim (groups)
 coordinator.py   the thin rim: futures, timers, bounds
 """

@@ -4,7 +4,8 @@ A group begins with its first member or its first committed offset, and ends whe
 memory only: after a restart of the broker they are unknown, join anew and go on from their committed offsets, which are
 durable.
 
-A group is of one type: `classic` (here) or `consumer` (KIP-848), whose groups would stand in `_groups` beside these.
+A group is of one type: `classic` (here) or `consumer` (KIP-848, in consumer_groups.py). While it has no members it may
+become one of the other.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, cast
 
+from logmq.broker.groups.consumer_group import ConsumerGroup
+from logmq.broker.groups.consumer_groups import ConsumerGroups
+from logmq.broker.groups.consumer_member import ConsumerAnswer, ConsumerHeartbeat
 from logmq.broker.groups.group import ClassicGroup, GroupState
 from logmq.broker.groups.member import Caller, JoinAnswer, JoinRequest, Member, SyncAnswer
 from logmq.broker.groups.offsets import CommittedOffset, CommittedOffsets, check_group_name
@@ -41,17 +46,21 @@ class GroupOverview:
 
     name: str
     type: str
-    state: GroupState
+    state: StrEnum
     protocol_type: str
     protocol_name: str = ""
+    """For a consumer group its assignor."""
+    member_count: int = 0
     members: tuple[Member, ...] = ()
 
 
 class GroupCoordinator:
     """All groups. Every method belongs to the event loop's thread."""
 
-    def __init__(self, offsets: CommittedOffsets, config: Config, clock: Clock) -> None:
+    def __init__(self, offsets: CommittedOffsets, consumers: ConsumerGroups, config: Config, clock: Clock) -> None:
         self.offsets = offsets
+        self.consumers = consumers
+        """Groups of the type `consumer`. No name is both in there and here."""
         self._config = config
         self._clock = clock
         self._groups: dict[str, ClassicGroup] = {}
@@ -72,6 +81,7 @@ class GroupCoordinator:
         refusal = self._refuse_join(check_group_name(name), request)
         if refusal is not None:
             return JoinAnswer(request.member_id, refusal)
+        self.consumers.drop(name)
         group = self._groups.get(name)
         if group is None:
             group = self._groups[name] = ClassicGroup(name, self._config.group_initial_rebalance_delay_ms)
@@ -85,11 +95,13 @@ class GroupCoordinator:
             return Refusal.INVALID_SESSION_TIMEOUT
         if request.size > GROUP_MEMBER_SIZE_MAX:
             return Refusal.TOO_LARGE
+        if self.consumers.has_members(name):
+            return Refusal.WRONG_TYPE
         group = self._groups.get(name)
         if group is None:
             if request.member_id:
                 return Refusal.UNKNOWN_MEMBER
-            if len(self._groups) >= GROUP_COUNT_MAX:
+            if len(self._groups) + len(self.consumers) >= GROUP_COUNT_MAX:
                 return Refusal.GROUP_FULL
         member = None if group is None else group.members.get(request.member_id)
         grown = request.size - (0 if member is None else member.size)
@@ -142,6 +154,18 @@ class GroupCoordinator:
         self._settle(group)
         return results
 
+    def consumer_heartbeat(self, name: str, beat: ConsumerHeartbeat) -> ConsumerAnswer:
+        """A member of a consumer group (KIP-848) joins, lives or leaves. Raises: InvalidGroupName."""
+        classic = self._groups.get(check_group_name(name))
+        if classic is not None and not classic.is_idle:
+            return ConsumerAnswer(Refusal.GROUP_UNKNOWN, "the group has members of the classic protocol")
+        if name not in self.consumers and len(self._groups) + len(self.consumers) >= GROUP_COUNT_MAX:
+            return ConsumerAnswer(Refusal.GROUP_FULL, f"there are {GROUP_COUNT_MAX} groups already")
+        answer = self.consumers.heartbeat(name, beat)
+        if classic is not None and name in self.consumers:
+            self._drop(name)
+        return answer
+
     # -- committed offsets -------------------------------------------------------------------------------------------
 
     async def commit(
@@ -152,16 +176,28 @@ class GroupCoordinator:
         Generation -1 and no member id is a consumer that works on its own, or an administrator.
         Durability: as an append, when it returns None. Raises: InvalidGroupName, DiskFull, Throttled, Unavailable.
         """
-        group = self._groups.get(check_group_name(name))
-        if group is not None:
-            refusal = group.check_commit(caller, generation, self._now_ms())
-        else:
-            refusal = Refusal.ILLEGAL_GENERATION if generation >= 0 else None
+        refusal = self._check_commit(check_group_name(name), caller, generation)
         if refusal is None and offsets:
             if not self.offsets.of_group(name) and self.offsets.group_count >= GROUP_COUNT_MAX:
                 raise Throttled(f"there are {GROUP_COUNT_MAX} groups already")
             await self.offsets.commit(name, offsets)
         return refusal
+
+    def _check_commit(self, name: str, caller: Caller, generation: int) -> Refusal | None:
+        consumers, group = self.consumers.get(name), self._groups.get(name)
+        if consumers is not None:
+            return _check_consumer(consumers, caller, generation)
+        if group is not None:
+            return group.check_commit(caller, generation, self._now_ms())
+        return Refusal.ILLEGAL_GENERATION if generation >= 0 else None
+
+    def check_reader(self, name: str, member_id: str, epoch: int) -> Refusal | None:
+        """Whether a member of a consumer group that asks for committed offsets is in its present epoch: one that is
+        not would go on from where it should not. Whoever is no member (epoch -1) may ask, too."""
+        group = self.consumers.get(name)
+        if group is None or (epoch < 0 and not member_id):
+            return None
+        return group.check_epoch(member_id, epoch)
 
     async def forget_offsets(self, name: str, partitions: Collection[TopicPartition]) -> Refusal | set[TopicPartition]:
         """Forget what a group committed; returns the partitions of topics that it reads, whose offsets stay.
@@ -177,6 +213,9 @@ class GroupCoordinator:
                 return Refusal.GROUP_NOT_EMPTY
             subscribed = {topic for topic in {one.topic for one in partitions} if group.is_subscribed(topic)}
             kept = {one for one in partitions if one.topic in subscribed}
+        consumers = self.consumers.get(name)
+        if consumers is not None:
+            kept = {one for one in partitions if consumers.is_subscribed(one.topic)}
         await self.offsets.forget(name, [one for one in partitions if one not in kept])
         return kept
 
@@ -184,16 +223,19 @@ class GroupCoordinator:
 
     def exists(self, name: str) -> bool:
         """Whether there is such a group."""
-        return name in self._groups or bool(self.offsets.of_group(name))
+        return name in self._groups or name in self.consumers or bool(self.offsets.of_group(name))
 
     def overviews(self) -> list[GroupOverview]:
         """All groups by name."""
-        names = {*self._groups, *self.offsets.groups()}
+        names = {*self._groups, *self.offsets.groups(), *(group.name for group in self.consumers)}
         return [self.describe(name) for name in sorted(names)]
 
     def describe(self, name: str) -> GroupOverview:
-        """A group with its members; one that does not exist is DEAD."""
-        group = self._groups.get(name)
+        """A group, with its members if it is a classic one; one that does not exist is DEAD."""
+        consumers, group = self.consumers.get(name), self._groups.get(name)
+        if consumers is not None:
+            count = len(consumers.members)
+            return GroupOverview(name, consumers.type, consumers.state, CONSUMER, consumers.assignor, count)
         if group is None:
             state = GroupState.EMPTY if self.offsets.of_group(name) else GroupState.DEAD
             return GroupOverview(name, CLASSIC, state, "")
@@ -203,6 +245,7 @@ class GroupCoordinator:
             group.state,
             group.protocol_type or "",
             group.protocol_name or "",
+            len(group.members),
             tuple(group.members.values()),
         )
 
@@ -214,10 +257,12 @@ class GroupCoordinator:
         if not self.exists(check_group_name(name)):
             return Refusal.GROUP_UNKNOWN
         group = self._groups.get(name)
-        if group is not None and not group.is_empty:
+        if self.consumers.has_members(name) or (group is not None and not group.is_empty):
             return Refusal.GROUP_NOT_EMPTY
         if self.offsets.of_group(name):
             await self.offsets.forget_group(name)
+        if not self.consumers.has_members(name):
+            self.consumers.drop(name)
         if group is not None and group.is_idle and self._groups.get(name) is group:
             self._drop(name)
         return None
@@ -242,6 +287,9 @@ class GroupCoordinator:
         for name, group in list(self._groups.items()):
             if group.is_idle and not self.offsets.of_group(name):
                 self._drop(name)
+        for consumers in self.consumers:
+            if consumers.is_empty and not self.offsets.of_group(consumers.name):
+                self.consumers.drop(consumers.name)
         retention_ms = self._config.offsets_retention_ms
         if retention_ms is None:
             return
@@ -256,7 +304,10 @@ class GroupCoordinator:
         # A commit under way would be overtaken by its own removal.
         if (group is not None and not group.is_idle) or self.offsets.is_writing(name):
             return
-        if max(self._emptied_ms.get(name, 0), self._started_ms) > latest_ms:
+        if self.consumers.has_members(name):
+            return
+        emptied_ms = max(self._emptied_ms.get(name, 0), self.consumers.emptied_ms(name))
+        if max(emptied_ms, self._started_ms) > latest_ms:
             return
         offsets = self.offsets.of_group(name)
         await self.offsets.forget(
@@ -312,3 +363,9 @@ class GroupCoordinator:
         _, timer = self._timers.pop(name, (None, None))
         if timer is not None:
             timer.cancel()
+
+
+def _check_consumer(group: ConsumerGroup, caller: Caller, epoch: int) -> Refusal | None:
+    if epoch < 0 and group.is_empty:
+        return None
+    return group.check_epoch(caller.member_id, epoch, instance_id=caller.instance_id)

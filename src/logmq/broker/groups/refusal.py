@@ -34,3 +34,13 @@ class Refusal(Enum):
     """Members of the group still read the topic."""
     WRONG_TYPE = auto()
     """The group is one of the other protocol (classic or consumer)."""
+    FENCED_EPOCH = auto()
+    """The member speaks of an epoch that is not its own: give everything up and join anew (KIP-848)."""
+    STALE_EPOCH = auto()
+    """The member commits or asks with an epoch that is over: do it again with the one that it has by now (KIP-848)."""
+    UNRELEASED_INSTANCE = auto()
+    """Another member lives under the same instance id: wait until it has gone (KIP-848)."""
+    UNSUPPORTED_ASSIGNOR = auto()
+    """The broker has no assignor of this name (KIP-848)."""
+    INVALID_PATTERN = auto()
+    """The regular expression is none, or one that the broker does not follow (KIP-848)."""

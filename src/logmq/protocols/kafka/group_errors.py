@@ -24,6 +24,11 @@ REFUSALS: Mapping[Refusal, ErrorCode] = {
     Refusal.GROUP_NOT_EMPTY: ErrorCode.non_empty_group,
     Refusal.SUBSCRIBED: ErrorCode.group_subscribed_to_topic,
     Refusal.WRONG_TYPE: ErrorCode.inconsistent_group_protocol,
+    Refusal.FENCED_EPOCH: ErrorCode.fenced_member_epoch,
+    Refusal.STALE_EPOCH: ErrorCode.stale_member_epoch,
+    Refusal.UNRELEASED_INSTANCE: ErrorCode.unreleased_instance_id,
+    Refusal.UNSUPPORTED_ASSIGNOR: ErrorCode.unsupported_assignor,
+    Refusal.INVALID_PATTERN: ErrorCode.invalid_regular_expression,
 }
 """A test sees to it that none is missing."""
 

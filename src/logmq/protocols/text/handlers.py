@@ -131,7 +131,7 @@ async def forget(broker: Broker, request: Forget) -> bytes:
 def _group_line(group: GroupOverview) -> bytes:
     # The name comes last: Kafka's clients may put spaces into it, and line ends, which would break the line.
     name = "".join([letter if letter.isprintable() else "?" for letter in group.name])
-    return f"GROUP {group.state} {len(group.members)} {name}\n".encode()
+    return f"GROUP {group.state} {group.member_count} {name}\n".encode()
 
 
 def _topic_line(topic: Topic) -> bytes:

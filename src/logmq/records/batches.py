@@ -35,7 +35,9 @@ _ATTRIBUTES_POSITION = 21
 _MAGIC_POSITION = 16
 _PLACE = struct.Struct(">q")
 _EPOCH = struct.Struct(">i")
-_LENGTH = struct.Struct(">i")
+_HEAD = struct.Struct(">qii")
+_COPIED_SIZE_MAX = 4096
+"""Up to here a copy costs less than a view."""
 assert HEADER_SIZE == 61
 
 MAGIC = 2
@@ -119,6 +121,12 @@ def headers(data: bytes | memoryview) -> Iterator[tuple[int, BatchHeader]]:
         position += header.size
 
 
+def matches_checksum(data: bytes | memoryview, position: int) -> bool:
+    """Whether the whole batch at `position` is as its producer made it."""
+    header = header_at(data, position)
+    return crc32c(memoryview(data)[position + _ATTRIBUTES_POSITION : position + header.size]) == header.crc
+
+
 def check(data: bytes | memoryview) -> list[tuple[int, BatchHeader]]:
     """Position and header of each batch of a produce request, after checking all that the header says.
 
@@ -135,7 +143,7 @@ def check(data: bytes | memoryview) -> list[tuple[int, BatchHeader]]:
             raise CorruptBatch(f"a batch is cut off after {end - position} bytes")
         header = header_at(data, position)
         _check_header(header, end - position)
-        if crc32c(memoryview(data)[position + _ATTRIBUTES_POSITION : position + header.size]) != header.crc:
+        if not matches_checksum(data, position):
             raise CorruptBatch("a batch does not match its checksum")
         found.append((position, header))
         position += header.size
@@ -168,6 +176,9 @@ def place(data: bytes, starts: Sequence[int], first_offset: int, leader_epoch: i
 
     They are copied once, piece by piece: the first 16 bytes of each are made anew, but for its length.
     """
+    if len(starts) == 1:
+        head = _HEAD.pack(first_offset, _EPOCH.unpack_from(data, 8)[0], leader_epoch)
+        return head + (data[16:] if len(data) < _COPIED_SIZE_MAX else memoryview(data)[16:])
     view = memoryview(data)
     offset, epoch = first_offset, _EPOCH.pack(leader_epoch)
     pieces: list[bytes | memoryview] = []

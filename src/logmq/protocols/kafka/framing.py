@@ -157,6 +157,8 @@ def parse(data: bytes) -> Frame:
 def skip_tags(data: bytes, position: int) -> int:
     """The position behind the tagged fields at `position` (KIP-482). Raises: BadFrame."""
     try:
+        if not data[position]:  # as all clients send them
+            return position + 1
         count, position = uvarint_at(data, position)
         if count > len(data) - position:
             raise BadFrame(f"a request cannot have {count} tagged fields")

@@ -55,7 +55,8 @@ def read_request(key: int, version: int, data: bytes, position: int) -> Any:
 
 def _check_arrays(message: Any) -> None:
     """Refuse null for an array that must be there, which kio reads as None. Raises: MalformedRequest."""
-    for name, nullable, nested in _arrays(type(message)):
+    message_type: Any = type(message)
+    for name, nullable, nested in _arrays(message_type):
         array = getattr(message, name)
         if array is None:
             if not nullable:

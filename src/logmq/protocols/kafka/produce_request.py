@@ -97,11 +97,17 @@ class _Reader:
 
     def tags(self) -> None:
         """Tagged fields, of which none is known."""
-        if self._flexible:
+        if self._flexible and self._data[self.position] == 0:
+            self.position += 1
+        elif self._flexible:
             self.position = skip_tags(self._data, self.position)
 
     def _length(self, fixed: struct.Struct) -> int:
         if self._flexible:
+            first = self._data[self.position]
+            if first < 0x80:
+                self.position += 1
+                return first - 1
             length, self.position = uvarint_at(self._data, self.position)
             return length - 1
         self.position += fixed.size

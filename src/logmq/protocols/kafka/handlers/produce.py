@@ -60,7 +60,7 @@ def handle_frame(frame: Frame, context: Context) -> Answer:
     """Append all partitions of a request in one call; topics that are not there are made first, where allowed."""
     request = read_produce(frame)
     if context.config.auto_create_topics:
-        missing = [name for name in {topic.name for topic in request.topics} if not _exists(name, context)]
+        missing = [topic.name for topic in request.topics if not _exists(topic.name, context)]
         if missing:
             return _create_and_append(frame, request, missing, context)
     return _append(frame, request, context)
@@ -153,10 +153,11 @@ def _prepare(partition: TopicPartition, data: bytes, context: Context) -> Prepar
         return Prepared(as_frames(partition, data, found, topic), _NO_APPEND_TIME)
     starts = [position for position, _ in found]
     offsets, offset = [], 0
+    latest_ms, append_time_ms = found[0][1].max_timestamp_ms, _NO_APPEND_TIME
     for _, header in found:
         offsets.append(offset)
         offset += header.record_count
-    append_time_ms, latest_ms = _NO_APPEND_TIME, max([header.max_timestamp_ms for _, header in found])
+        latest_ms = max(latest_ms, header.max_timestamp_ms)
     if topic.settings.message_timestamp_type == _LOG_APPEND_TIME:
         append_time_ms = latest_ms = context.clock.now_ms()
         data = batches.with_append_time(data, starts, append_time_ms)

@@ -129,6 +129,18 @@ class Ledger:
         self.pending = False
         self._cut_streams()
 
+    def forget(self, partition: TopicPartition) -> None:
+        """The partition is dropped, with all that was in it."""
+        self.streams.pop(partition, None)
+        self.read_ends.pop(partition, None)
+        self.states = [
+            State(
+                {one: end for one, end in state.ends.items() if one != partition},
+                {one: start for one, start in state.log_starts.items() if one != partition},
+            )
+            for state in self.states
+        ]
+
     def synced(self) -> None:
         """Everything so far is durable."""
         self.states = self.states[-1:]

@@ -162,6 +162,25 @@ class Session:
         log = Log(self.disk, self._opened, spec, LogState((segment,), 0, segment.origin()))
         self.logs[spec.partition] = log
 
+    def expire(self, partition: TopicPartition) -> None:
+        """Close the last segment and trim all of the log away, as retention does. Raises: OSError, SyncFailed."""
+        log = self.logs[partition]
+        if log.tail.position and self._plan is None:
+            self.sync()
+            log.roll(log.last_append_ms)
+            log.publish()
+            self.trim(partition, log.committed.offset)
+
+    def drop(self, partition: TopicPartition) -> None:
+        """Delete a log with its files. Raises: OSError, SyncFailed."""
+        log = self.logs.pop(partition)
+        log.dirty.clear()
+        for segment in log.segments:
+            for name in (segment.name, segment.index.name):
+                self._opened.forget(name)
+                self.disk.unlink(name)
+        self.disk.sync_names()
+
     def close(self) -> None:
         """A clean stop. Raises: OSError, SyncFailed."""
         while self._plan is not None:

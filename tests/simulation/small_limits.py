@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from logmq.storage.local import commit, recovery, repair, segment, tail
+from logmq.storage.local import commit, journal, recovery, repair, segment, tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class SmallLimits:
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
-        """Patch them into the modules that use them."""
+        """Patch them into the modules that use them. The journal's salts are drawn from a seed meanwhile."""
+        salts = Random(1)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tail, "INDEX_INTERVAL", self.index_interval)
             patch.setattr(segment, "INDEX_INTERVAL", self.index_interval)
@@ -47,4 +48,5 @@ class SmallLimits:
             patch.setattr(commit, "INLINE_SIZE_MAX", self.inline_size_max)
             patch.setattr(recovery, "JOURNAL_FIRST_FILE_SIZE", self.journal_file_size)
             patch.setattr(recovery, "OPEN_FILES_MAX", self.open_files_max)
+            patch.setattr(journal, "_draw_salt", lambda: salts.getrandbits(64))
             yield

@@ -51,7 +51,7 @@ class Life:
     def run(self) -> bool:
         """Recover, take some steps and stop; whether the process got to its end."""
         try:
-            session = Session(self.disk, self.workload.specs, self.ledger, self.rng)
+            session = self._open(self.disk, self.ledger)
         except (OSError, SyncFailed):
             return False
         self.ledger.reopened(session.logs, nothing_lost=False)
@@ -66,6 +66,11 @@ class Life:
         except OSError:
             return not session.stopped
         return not session.stopped
+
+    def _open(self, disk: SimulatedDisk, ledger: Ledger) -> Session:
+        workload = deepcopy(self.workload)  # the drops are carried out on one of several disks
+        workload.finish_drops(disk)
+        return Session(disk, workload.specs, ledger, self.rng)
 
     def _step(self, session: Session) -> None:
         """What ends a commit ends the store; what ends anything else is answered to the caller."""
@@ -85,13 +90,13 @@ class Life:
 
     def check(self, disk: SimulatedDisk, ledger: Ledger, *, nothing_lost: bool) -> None:
         """Recover, audit, and find that the next appends work and survive."""
-        session = Session(disk, self.workload.specs, ledger, self.rng)
+        session = self._open(disk, ledger)
         ledger.reopened(session.logs, nothing_lost=nothing_lost)
         audit(disk, session.logs, ledger, self.rng)
         for _ in range(5):
             session.commit(self.workload.calls(session))
         disk = disk.crash()
-        session = Session(disk, self.workload.specs, ledger, self.rng)
+        session = self._open(disk, ledger)
         ledger.reopened(session.logs, nothing_lost=False)
         audit(disk, session.logs, ledger, self.rng)
 

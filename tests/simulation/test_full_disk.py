@@ -48,6 +48,7 @@ class Shortage:
 
     def _open(self) -> Session:
         """Recover, without more room if it can be done."""
+        self.workload.finish_drops(self.disk)
         try:
             session = Session(self.disk, self.workload.specs, self.ledger, self.rng)
         except OSError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from logmq.storage.local.checkpoint import Checkpoint
 from logmq.storage.local.checkpointer import DirtySegment
 from logmq.storage.local.commit import Call, Commits
 from logmq.storage.local.files import Files, SyncFailed
-from logmq.storage.local.journal import Journal
+from logmq.storage.local.journal import HEADER_SIZE, FileHeader, Journal, JournalFile, encode_header
 from logmq.storage.local.log import Log, Written
 from logmq.storage.local.names import CHECKPOINT, CHECKPOINT_NEW
 
@@ -130,7 +129,11 @@ def go_on_behind_a_failed_append(patch: Patch) -> None:
 
 
 def salt_the_journal_always_alike(patch: Patch) -> None:
-    patch.setattr(os, "urandom", bytes)
+    def begin(journal: Journal, file: JournalFile) -> None:
+        file.file.write_at(0, [encode_header(FileHeader(0, journal.commit + 1))])
+        journal._active, journal._salt, journal._position = file, 0, HEADER_SIZE
+
+    patch.setattr(Journal, "_begin", begin)
 
 
 def rename_the_checkpoint_before_it_is_synced(patch: Patch) -> None:

@@ -14,7 +14,7 @@ from logmq.records import frames
 from logmq.storage.engine import Append, LogSpec
 from logmq.storage.local.commit import Call
 from logmq.storage.local.journal import HEADER_SIZE, Kind, Part, decode_header, encode_record
-from logmq.storage.local.names import parse_journal
+from logmq.storage.local.names import parse_journal, parse_segment, stored_partition
 
 _JOURNAL_FILES_MAX = 4
 
@@ -39,17 +39,37 @@ class Workload:
         self.limits = limits
         self._forgery_rate = 0.6 if hostile else 0.04
         self.specs: list[LogSpec] = []
+        self.dropping: list[TopicPartition] = []
+        """Partitions that are dropped and may have files still."""
+        self._next_id = 1
+        self._dropped: list[TopicPartition] = []
         self._seen_salts: list[int] = []
         self._old_salts = [0]
         for _ in range(rng.randint(1, 4)):
             self.new_spec()
 
     def new_spec(self) -> LogSpec:
-        """Another partition, as Meta would enter it before any file exists."""
-        number = len(self.specs)
-        spec = make_spec(TopicPartition("ab"[number % 2], number // 2), number + 1, self.limits.segment_size)
+        """Another partition, as Meta would enter it before any file exists; now and then one that was dropped."""
+        number = self._next_id - 1
+        partition = self._dropped.pop() if self._dropped else TopicPartition("ab"[number % 2], number // 2)
+        spec = make_spec(partition, self._next_id, self.limits.segment_size)
+        self._next_id += 1
         self.specs.append(spec)
         return spec
+
+    def finish_drops(self, disk: SimulatedDisk) -> None:
+        """Carry out drops that a crash cut off, as the server does before it opens the store."""
+        for partition in list(self.dropping):
+            for name in disk.sizes():
+                parsed = parse_segment(name)
+                if parsed is not None and parsed.stored == stored_partition(partition):
+                    disk.unlink(name)
+            disk.sync_names()
+            self._finish_drop(partition)
+
+    def _finish_drop(self, partition: TopicPartition) -> None:
+        self.dropping.remove(partition)
+        self._dropped.append(partition)
 
     def look_at_salts(self, disk: SimulatedDisk) -> None:
         """Learn the salts of a disk about to be opened: those that were there and are gone can be forged."""
@@ -68,15 +88,19 @@ class Workload:
             session.read_somewhere()
         elif kind < 0.83:
             session.sync()
-        elif kind < 0.93:
+        elif kind < 0.92:
             session.advance_checkpoint()
-        elif kind < 0.97:
+        elif kind < 0.95:
             self._trim(session)
-        elif kind < 0.985:
+        elif kind < 0.96:
+            session.expire(self.rng.choice(list(session.logs)))
+        elif kind < 0.98:
             if session.journal.file_count < _JOURNAL_FILES_MAX:
                 session.add_journal_file(self.limits.journal_file_size * self.rng.randint(1, 2))
-        elif len(self.specs) < 8:
+        elif len(self.specs) < 2 or (len(self.specs) < 6 and self.rng.random() < 0.5):
             session.create(self.new_spec())
+        elif not session.checkpoint_under_way:
+            self._drop(session)
 
     def calls(self, session: Session) -> list[Call]:
         """One to four calls, for one commit."""
@@ -114,6 +138,14 @@ class Workload:
         record = encode_record(self.rng.choice(self._old_salts), next_commit, next_commit - 1, 1, [part], 0)
         # At each alignment once, and far enough into the commit that its own head may be lost without it.
         return bytes(self.rng.randint(0, 4_000)) + b"".join(record + bytes(9 - len(record) % 8) for _ in range(8))
+
+    def _drop(self, session: Session) -> None:
+        partition = self.rng.choice(list(session.logs))
+        self.specs = [spec for spec in self.specs if spec.partition != partition]
+        self.dropping.append(partition)
+        session.ledger.forget(partition)
+        session.drop(partition)
+        self._finish_drop(partition)
 
     def _trim(self, session: Session) -> None:
         partition, log = self.rng.choice(list(session.logs.items()))

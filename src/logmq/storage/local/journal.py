@@ -121,6 +121,10 @@ def mend_header(data: bytes) -> FileHeader | None:
     return None
 
 
+def _draw_salt() -> int:
+    return int.from_bytes(os.urandom(8), "little")
+
+
 def _salted(salt: int) -> int:
     return crc32c(salt.to_bytes(8, "little"))
 
@@ -217,7 +221,7 @@ class Journal:
         self.free.pop(0)
 
     def _begin(self, file: JournalFile) -> None:
-        salt = int.from_bytes(os.urandom(8), "little")
+        salt = _draw_salt()
         # The header becomes durable with the first record's sync; without either the file counts for nothing.
         # It comes first: should it fail, no record may follow in this file.
         file.file.write_at(0, [encode_header(FileHeader(salt, self.commit + 1))])

@@ -177,7 +177,7 @@ class _Recovery:
         log_start_offset = max(state.log_start_offset, segments[0].base_offset)
         log = Log(self._files, self._opened, spec, LogState(segments, log_start_offset, segments[-1].origin()))
         log.producers.load(state.producers)
-        self._check_sealed(log)
+        self._check_sealed(log, end.timestamp_ms)
         self._check_last(log, end)
         return log
 
@@ -197,14 +197,18 @@ class _Recovery:
             self._opened.add(self._files.create(name))
         return Segment(self._opened, spec.partition, base_offset, Index.count_in(self._sizes.get(name, 0)))
 
-    def _check_sealed(self, log: Log) -> None:
-        """Make sure that each sealed segment's index reaches to where the next segment begins."""
+    def _check_sealed(self, log: Log, timestamp_ms: int) -> None:
+        """Make sure that each sealed segment's index reaches to where the next segment begins.
+
+        When lost entries were committed is not known, but it was not after `timestamp_ms`. A time that is too late
+        hides no record from a search, and lets none expire too early.
+        """
         for segment, following in zip(log.segments, log.segments[1:], strict=False):
             size = self._sizes.get(segment.name, 0)
             log.sealed_size += size
             last = _last_entry(segment)
             if last is None or last.offset != following.base_offset:
-                self._repair(log, segment, Entry(following.base_offset, size, last.timestamp_ms if last else 0, 0))
+                self._repair(log, segment, Entry(following.base_offset, size, timestamp_ms, 0))
             elif last.position > size:
                 self._report.damaged.append(DamagedRange(log.spec.partition, segment.base_offset, last.offset))
 

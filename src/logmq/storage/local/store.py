@@ -28,7 +28,7 @@ from logmq.storage.engine import ActiveProducer, Append, Chunk, LogSpec, LogStat
 from logmq.storage.local import retention
 from logmq.storage.local.commit import Commits
 from logmq.storage.local.committer import Committer, Item, PendingCall, fail, settle
-from logmq.storage.local.files import Files
+from logmq.storage.local.files import Files, SyncFailed
 from logmq.storage.local.index import Entry, IndexDamaged
 from logmq.storage.local.journal import create_journal_file
 from logmq.storage.local.log import Log, LogState, create_segment
@@ -400,6 +400,13 @@ class LocalStore:
             )
         except OSError as error:
             _log.warning("no room for another journal file", extra={"reason": error.strerror})
+        except SyncFailed as error:
+            failure = error
+
+            def stop() -> None:
+                raise failure
+
+            await self._job(stop)  # where a failed sync ends everything
 
     async def _expire(self) -> None:
         now_ms = self._clock.now_ms()

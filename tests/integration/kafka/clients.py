@@ -28,8 +28,9 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 class Client:
     """A client library. `codecs` are those it can write; `lacks` are the abilities that a scenario may ask for:
 
-    `headers` of a message's own, `null-header`, `times` of a message's own, `admin`, `new-protocol` (KIP-848),
-    `idempotence`, `offsets` in the answer of produce, `static` membership, `group-admin`.
+    `null-header`: headers without a value; `times`: timestamps of the sender's choice; `admin`: topics; `group-delete`;
+    `new-protocol`: groups by KIP-848; `static`: members with an instance id; `offsets`: told by produce;
+    `live-producer`: a client that lives on while its broker is away.
     """
 
     name: str
@@ -86,7 +87,12 @@ CLIENTS: tuple[Client, ...] = (
         _package("aiokafka"),
         lacks=frozenset({"new-protocol", "group-delete"}),
     ),
-    Client("kafka-python", _python("kafka_python_driver"), _package("kafka"), lacks=frozenset({"new-protocol", "null-header"})),
+    Client(
+        "kafka-python",
+        _python("kafka_python_driver"),
+        _package("kafka"),
+        lacks=frozenset({"new-protocol", "null-header"}),
+    ),
     Client(
         "kcat",
         _python("kcat_driver"),
@@ -112,6 +118,4 @@ CLIENTS: tuple[Client, ...] = (
 
 def every_client() -> list[object]:
     """All clients as parameters of a test or fixture."""
-    return [
-        pytest.param(client, id=client.name, marks=[pytest.mark.long] if client.slow else []) for client in CLIENTS
-    ]
+    return [pytest.param(client, id=client.name, marks=[pytest.mark.long] if client.slow else []) for client in CLIENTS]

@@ -48,7 +48,9 @@ def test_creating_twice_and_wrongly_is_refused(kafka: Driver, topic_name: str) -
     create(kafka, topic_name, 1)
     with pytest.raises(ClientError, match=r"(?i)exists"):
         create(kafka, topic_name, 1)
-    with pytest.raises(ClientError, match=r"(?i)invalid|not a topic name|attempted to perform an operation on an invalid"):
+    with pytest.raises(
+        ClientError, match=r"(?i)invalid|not a topic name|attempted to perform an operation on an invalid"
+    ):
         create(kafka, "no/such/name", 1)
     with pytest.raises(ClientError, match=r"(?i)config"):
         create(kafka, topic_name + "-2", 1, no_such_setting="1")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.integration.broker import BrokerProcess
 from tests.integration.kafka.driver import LATEST, ClientError, Driver
 from tests.integration.kafka.message import Message
 
 FRAME_HEAD = 4
+REFUSED = re.compile(r"plain topic|validate record|invalid.?record|be rejected|UnknownError", re.IGNORECASE)
+"""Most clients show the broker's sentence or the name of its code; aiokafka does not know the code."""
 
 
 def test_what_nc_produced_a_kafka_client_reads(kafka: Driver, broker: BrokerProcess, topic_name: str) -> None:
@@ -63,7 +67,7 @@ def test_a_plain_topic_says_what_it_cannot_hold(
 ) -> None:
     """Keys, headers and null values are refused; nothing is stored, and the producer can go on."""
     broker.ask(b"PRODUCE %s hello" % topic_name.encode())
-    with pytest.raises(ClientError, match=r"(?i)invalid.?record|plain topic|rejected|validat"):
+    with pytest.raises(ClientError, match=REFUSED):
         kafka.produce(topic_name, [message])
     assert kafka.offset_at(topic_name, LATEST) == FRAME_HEAD + 5
     kafka.produce(topic_name, [Message(b"a value")])
@@ -71,9 +75,7 @@ def test_a_plain_topic_says_what_it_cannot_hold(
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip"])
-def test_nc_reads_what_a_kafka_client_made(
-    kafka: Driver, broker: BrokerProcess, topic_name: str, codec: str
-) -> None:
+def test_nc_reads_what_a_kafka_client_made(kafka: Driver, broker: BrokerProcess, topic_name: str, codec: str) -> None:
     """On a topic made by a Kafka client nc sees values by record number, decompressed, and may add its own."""
     name = topic_name.encode()
     kafka.produce(topic_name, [Message(b"one", b"key"), Message(b"two", None, (("h", b"1"),))], codec=codec)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from logmq.records import batches
 from tests.integration.broker import BrokerProcess
 from tests.integration.kafka.clients import CODECS, Client
 from tests.integration.kafka.driver import EARLIEST, LATEST, Driver
 from tests.integration.kafka.message import Message
+
+from logmq.records import batches
 
 CODEC_BITS = 0x07
 MINUTE_MS = 60_000

@@ -6,15 +6,14 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
-
-from tests.integration.kafka.drivers.loop import Membership, fields, serve, to_bytes
+from aiokafka.errors import CommitFailedError, for_code
+from tests.integration.kafka.drivers.loop import Membership, fields, numbered, serve, to_bytes
 
 TIMEOUT_S = 25
 
@@ -78,7 +77,7 @@ class AiokafkaDriver:
     async def _produce_concurrently(self, topic: str, producers: int, count: int) -> int:
         async def one(number: int) -> int:
             producer = await self._new_producer("none", False)
-            values = [{"value": f"{number}:{i}", "key": None, "headers": [], "partition": 0, "timestamp": None} for i in range(count)]
+            values = numbered(number, count)
             try:
                 return len(await _send(producer, topic, values))
             finally:
@@ -124,7 +123,7 @@ class AiokafkaDriver:
 
     # -- groups ------------------------------------------------------------------------------------------------------
 
-    async def _join(self, group: str, topic: str, protocol: str, instance_id: str | None) -> None:  # noqa: ARG002
+    async def _join(self, group: str, topic: str, protocol: str, instance_id: str | None) -> None:
         membership = self._membership = Membership()
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._address,
@@ -145,7 +144,8 @@ class AiokafkaDriver:
                 batches = await consumer.getmany(timeout_ms=50)
                 membership.received += [_fields(message) for batch in batches.values() for message in batch]
                 if batches:
-                    await consumer.commit()
+                    with suppress(CommitFailedError):  # the group has changed meanwhile: read again from there
+                        await consumer.commit()
             await consumer.stop()
         except Exception as error:
             membership.error = f"{type(error).__name__}: {error}"
@@ -241,9 +241,7 @@ async def _send(producer: AIOKafkaProducer, topic: str, messages: list[dict[str,
 
 
 def _fields(message: Any) -> dict[str, Any]:
-    return fields(
-        message.value, message.key, message.headers, message.partition, message.timestamp, message.offset
-    )
+    return fields(message.value, message.key, message.headers, message.partition, message.timestamp, message.offset)
 
 
 def _check(code: int, message: str | None = None) -> None:

@@ -17,7 +17,6 @@ from confluent_kafka.admin import (
     NewTopic,
     ResourceType,
 )
-
 from tests.integration.kafka.drivers.loop import Concurrent, Membership, fields, serve, to_bytes
 
 TIMEOUT_S = 25

@@ -230,11 +230,12 @@ const operations = {
 
   async create_topic({ topic, partitions, config, validate_only }) {
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-    await (await theAdmin()).createTopics({
+    const created = await (await theAdmin()).createTopics({
       validateOnly: validate_only,
       waitForLeaders: !validate_only,
       topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
     });
+    if (!created) throw new Error("the topic exists");
     return null;
   },
 
@@ -307,7 +308,7 @@ async function main() {
     try {
       answer = { result: (await operations[op](command)) ?? null };
     } catch (error) {
-      answer = { error: `${error.name}: ${error.message} ${JSON.stringify(error.errors ?? "")}` };
+      answer = { error: `${error.name}: ${error.message} ${JSON.stringify(error.errors ?? error.partitions ?? "")}` };
     }
     process.stdout.write(`${JSON.stringify(answer)}\n`);
   }

@@ -21,7 +21,7 @@ class KcatDriver:
     """See driver.py. Keys and headers hold for all messages of a call, so each run of alike ones is a call."""
 
     def __init__(self, address: str) -> None:
-        self._kcat = ["kcat", "-b", address, "-q", "-X", "message.max.bytes=2000000"]
+        self._kcat = ["kcat", "-b", address, "-X", "message.max.bytes=2000000"]
         self._membership = Membership()
         self._member: subprocess.Popen[bytes] | None = None
         self._stderr = ""
@@ -64,7 +64,7 @@ class KcatDriver:
     def consume(self, topic: str, starts: list[list[int]], count: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for partition, offset in starts:
-            where = ["-C", "-t", topic, "-p", str(partition), "-o", "beginning" if offset < 0 else str(offset)]
+            where = ["-C", "-q", "-t", topic, "-p", str(partition), "-o", "beginning" if offset < 0 else str(offset)]
             limit = ["-c", str(count)] if len(starts) == 1 else ["-e"]
             found += _messages(self._run(*where, *limit, "-f", FORMAT))
         if len(found) < count:
@@ -77,11 +77,11 @@ class KcatDriver:
 
     # -- groups ------------------------------------------------------------------------------------------------------
 
-    def join(self, group: str, topic: str, protocol: str, instance_id: str | None) -> None:  # noqa: ARG002
+    def join(self, group: str, topic: str, protocol: str, instance_id: str | None) -> None:
         self._membership = Membership()
         settings = ["session.timeout.ms=6000", "heartbeat.interval.ms=500", "auto.offset.reset=earliest"]
         settings += [f"group.instance.id={instance_id}"] if instance_id is not None else []
-        command = [part for part in self._kcat if part != "-q"]
+        command = list(self._kcat)
         for setting in settings:
             command += ["-X", setting]
         self._member = subprocess.Popen(
@@ -139,7 +139,8 @@ def _messages(data: bytes) -> list[dict[str, Any]]:
 
 def _split(data: bytes) -> tuple[list[dict[str, Any]], bytes]:
     """The whole messages in what kcat printed by FORMAT, and the rest. A length of -1 stands for null."""
-    messages, position = [], 0
+    messages: list[dict[str, Any]] = []
+    position = 0
     while True:
         parts = data[position:].split(b"\n", 6)
         if len(parts) < 7:

@@ -31,6 +31,14 @@ def fields(value: Any, key: Any, headers: Any, partition: int, timestamp: int, o
     }
 
 
+def numbered(producer: int, count: int) -> list[dict[str, Any]]:
+    """What one of many producers sends: values `<producer>:<number>`."""
+    return [
+        {"value": f"{producer}:{number}", "key": None, "headers": [], "partition": 0, "timestamp": None}
+        for number in range(count)
+    ]
+
+
 def serve(driver: Any) -> None:
     """Carry out commands from standard input until it ends."""
     for line in sys.stdin:
@@ -50,11 +58,7 @@ class Concurrent:
         """Each of some producers sends `count` values `<producer>:<number>`; returns how many were acknowledged."""
 
         def one(number: int) -> int:
-            messages = [
-                {"value": f"{number}:{i}", "key": None, "headers": [], "partition": 0, "timestamp": None}
-                for i in range(count)
-            ]
-            return len(self.produce_alone(topic, messages))
+            return len(self.produce_alone(topic, numbered(number, count)))
 
         with ThreadPoolExecutor(producers) as pool:
             return sum(pool.map(one, range(producers)))

@@ -127,11 +127,14 @@ async def test_min_bytes_are_waited_for(staged: Stage, topic: str) -> None:
 
 async def test_a_wait_costs_nothing(staged: Stage, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Fetch that waits looks at its partitions once, not again and again."""
-    looks = []
+    looks: list[TopicPartition] = []
     bounds = staged.broker.broker.bounds
-    monkeypatch.setattr(
-        staged.broker.broker, "bounds", lambda partition: (looks.append(partition), bounds(partition))[1]
-    )
+
+    def look(partition: TopicPartition) -> Bounds:
+        looks.append(partition)
+        return bounds(partition)
+
+    monkeypatch.setattr(staged.broker.broker, "bounds", look)
     await staged.session().ask("fetch", 11, **fetch_fields(topic, {0: 0}, wait_ms=100))
     assert len(looks) <= 3
 

@@ -6,6 +6,7 @@ import importlib
 import io
 import pkgutil
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from kio.index import load_request_schema, load_response_schema
@@ -63,7 +64,8 @@ def test_build_takes_what_a_version_knows() -> None:
     }
     for version in range(APIS[2].min_version, APIS[2].max_version + 1):
         written = write_response(2, version, fields)
-        read, size = entity_reader(load_response_schema(2, version))(written, 0)
+        reader: Any = entity_reader(load_response_schema(2, version))
+        read, size = reader(written, 0)
         assert size == len(written)
         assert read.topics[0].partitions[0].offset == 7
         again = io.BytesIO()

@@ -90,7 +90,8 @@ def test_requests_are_read_as_kio_reads_them(
     }
     frame = parse(encode_request("produce", version, fields))
     ours = read_produce(frame)
-    kios, _ = entity_reader(load_request_schema(0, version))(frame.data, frame.position)
+    reader: Any = entity_reader(load_request_schema(0, version))
+    kios, _ = reader(frame.data, frame.position)
     assert (ours.acks, ours.timeout_ms, ours.transactional_id) == (kios.acks, 1234, kios.transactional_id)
     assert [(name, [tuple(each) for each in parts]) for name, parts in ours.topics] == [
         (each.name, [(one.index, one.records or b"") for one in each.partition_data]) for each in kios.topic_data

@@ -159,14 +159,11 @@ class ConsumerGroup:
         if refused is not None:
             return refused
         try:
-            pattern = TopicPattern(beat.pattern) if beat.pattern else None
+            pattern = self._pattern(beat)
         except InvalidPattern as error:
             return ConsumerAnswer(Refusal.INVALID_PATTERN, str(error))
         member = self._joined(beat) if beat.epoch == JOINING_EPOCH else self.members[beat.member_id]
-        changed = self._take(member, beat, pattern)
-        if member.pattern is not None and member.pattern.is_exhausted:
-            return ConsumerAnswer(Refusal.INVALID_PATTERN, "the expression takes too many steps")
-        if changed:
+        if self._take(member, beat, pattern):
             self._begin_epoch()
         member.session_deadline_ms = now_ms + self._session_timeout_ms
         before = member.assigned
@@ -179,6 +176,18 @@ class ConsumerGroup:
             member.assigned if tells else None,
             hurry=not self._has_target(member),
         )
+
+    def _pattern(self, beat: ConsumerHeartbeat) -> TopicPattern | None:
+        """What a heartbeat subscribes by, looked through once. Raises: InvalidPattern."""
+        member = self.members.get(beat.member_id)
+        pattern = None if member is None else member.pattern
+        if beat.pattern is not None and (pattern is None or beat.pattern != pattern.text):
+            pattern = TopicPattern(beat.pattern) if beat.pattern else None
+            if pattern is not None:
+                pattern.select(self.topics.selectable)
+        if pattern is not None and pattern.is_exhausted:
+            raise InvalidPattern(pattern.text, "it takes too many steps")
+        return pattern
 
     def _refuse(self, beat: ConsumerHeartbeat) -> ConsumerAnswer | None:
         if beat.assignor is not None and beat.assignor not in ASSIGNORS:
@@ -247,7 +256,7 @@ class ConsumerGroup:
         member.client_id, member.client_host = beat.client_id, beat.client_host
         if beat.topics is not None:
             member.topics = beat.topics
-        if beat.pattern is not None and beat.pattern != before[1]:
+        if pattern is not member.pattern:
             member.pattern = pattern
             member.matched = frozenset() if pattern is None else pattern.select(self.topics.selectable)
         if is_new:

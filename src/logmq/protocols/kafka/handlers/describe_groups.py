@@ -7,7 +7,7 @@ from typing import Any
 
 from kio.schema.errors import ErrorCode
 
-from logmq.broker.groups.coordinator import GroupOverview
+from logmq.broker.groups.coordinator import CLASSIC, GroupOverview
 from logmq.broker.groups.group import GroupState
 from logmq.broker.groups.offsets import check_group_name
 from logmq.errors import LogMQError
@@ -19,13 +19,15 @@ _ALL_OPERATIONS_UNKNOWN = -(2**31)
 
 
 def handle(request: Any, context: Context) -> Fields:
-    """Groups in the order of the request; one that does not exist is Dead."""
+    """Groups in the order of the request; one that does not exist, or is of the other type (KIP-848), is Dead."""
     return {"throttle_time": timedelta(0), "groups": [_describe(name, context) for name in request.groups]}
 
 
 def _describe(name: str, context: Context) -> Fields:
     try:
         group = context.broker.groups.describe(check_group_name(name))
+        if group.type != CLASSIC:
+            group = GroupOverview(name, group.type, GroupState.DEAD, "")
     except LogMQError as error:
         return _group(GroupOverview(name, "", GroupState.DEAD, ""), group_code(error))
     return _group(group, ErrorCode.none)

@@ -12,11 +12,12 @@ from typing import Any
 
 from kio.schema.errors import ErrorCode
 
+from logmq.broker.groups.member import NO_GENERATION
 from logmq.broker.groups.offsets import NO_LEADER_EPOCH, CommittedOffset, check_group_name
 from logmq.errors import LogMQError
 from logmq.model import TopicPartition
 from logmq.protocols.kafka.context import Context
-from logmq.protocols.kafka.group_errors import group_code
+from logmq.protocols.kafka.group_errors import group_code, refusal_code
 from logmq.protocols.kafka.messages import Fields
 
 _NOTHING = CommittedOffset(-1, 0, "", NO_LEADER_EPOCH)
@@ -37,6 +38,10 @@ def _of_group(wanted: Any, context: Context) -> dict[str, Any]:
         check_group_name(group)
     except LogMQError as error:
         return {"group_id": group, "error_code": group_code(error), "topics": []}
+    member_id, epoch = getattr(wanted, "member_id", None) or "", getattr(wanted, "member_epoch", NO_GENERATION)
+    refusal = context.broker.groups.check_reader(group, member_id, epoch)
+    if refusal is not None:
+        return {"group_id": group, "error_code": refusal_code(refusal), "topics": []}
     committed = context.broker.groups.offsets.of_group(group)
     topics: list[tuple[str, Iterable[int]]]
     if wanted.topics is None:

@@ -274,6 +274,7 @@ const operations = {
 
   async delete_records({ topic, partition, offset }) {
     const client = await theAdmin();
+    await client.fetchTopicOffsets(topic); // kafkajs looks for the leader before it asks about the topic
     await client.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
     const found = await client.fetchTopicOffsets(topic);
     return Number(found.find((entry) => entry.partition === partition).low);

@@ -18,6 +18,7 @@ from kio.index import load_request_schema, load_response_schema
 from kio.serial import entity_reader, entity_writer
 
 from logmq.errors import LogMQError
+from logmq.protocols.kafka.request_bounds import check_bounds
 
 Fields = Mapping[str, Any]
 
@@ -46,6 +47,7 @@ def _writer(response_type: Any) -> Any:
 def read_request(key: int, version: int, data: bytes, position: int) -> Any:
     """The request's body. Raises: MalformedRequest."""
     try:
+        check_bounds(load_request_schema(key, version), data, position)
         request, _ = _reader(key, version)(data, position)
     except Exception as error:  # kio has many; all of them mean the same here
         raise MalformedRequest(f"API {key} version {version}: {error}") from error

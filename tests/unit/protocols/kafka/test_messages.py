@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import pkgutil
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -40,6 +41,15 @@ def test_truncated_requests_are_malformed(key: int) -> None:
     for data in (b"", b"\x00", b"\xff" * 3, b"\x7f" * 5):
         with pytest.raises(MalformedRequest):
             read_request(key, APIS[key].max_version, data, len(data) + 1)
+
+
+@pytest.mark.parametrize(("key", "version"), ALL_VERSIONS, ids=str)
+def test_counts_are_checked_before_memory_is_taken(key: int, version: int) -> None:
+    """A request that claims billions of items in some array is refused; kio's reader would ask for the memory first."""
+    many = b"\xff\xff\xff\xff\x0f" if version >= APIS[key].flexible_since else b"\x7f\xff\xff\xff"
+    for before in range(40):
+        with suppress(MalformedRequest):
+            read_request(key, version, b"\x00" * before + many + b"\x01" * 40, 0)
 
 
 def test_build_takes_what_a_version_knows() -> None:

@@ -30,6 +30,8 @@ class Step(NamedTuple):
     length: struct.Struct | None
     nested: Plan | None
     size_min: int
+    nullable: bool = False
+    """Only of a message that is not in an array: a byte before it says whether it is there (negative: it is not)."""
 
 
 class Plan(NamedTuple):
@@ -78,6 +80,10 @@ def _walk_field(step: Step, flexible: bool, data: bytes, position: int) -> int:
 
 def _walk_one(step: Step, flexible: bool, data: bytes, position: int) -> int:
     if step.nested is not None:
+        if step.nullable:
+            position += 1
+            if data[position - 1] >= 0x80:
+                return position
         return _walk(step.nested, data, position)
     if step.length is None:
         return position + step.fixed_size
@@ -114,9 +120,11 @@ def _step(field: dataclasses.Field[Any], hint: Any, flexible: bool) -> Step:
     options: list[Any] = [hint, *get_args(hint)]
     options += [inner for option in options for inner in get_args(option)]
     is_array = any(getattr(option, "__origin__", None) is tuple for option in options)
-    nested = next((_plan(option) for option in options if dataclasses.is_dataclass(option)), None)
-    if nested is not None:
-        return Step(is_array, 0, None, nested, nested.size_min)
+    message_type: Any = next((option for option in options if dataclasses.is_dataclass(option)), None)
+    if message_type is not None:
+        nested = _plan(message_type)
+        nullable = not is_array and type(None) in options
+        return Step(is_array, 0, None, nested, 1 if nullable else nested.size_min, nullable)
     kind = field.metadata["kafka_type"]
     length = _LENGTHS.get(kind)
     if length is not None:

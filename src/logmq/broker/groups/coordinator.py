@@ -1,8 +1,7 @@
 """The group coordinator: the rim around the groups' state machines, with the futures, the timers and the bounds.
 
-A group begins with its first member or its first committed offset, and ends when it has neither. Members are kept in
-memory only: after a restart of the broker they are unknown, join anew and go on from their committed offsets, which are
-durable.
+A group begins with its first member or its first committed offset, and ends when it has neither. Who is in a stable
+group is stored before the members hear of it, so that they go on after a restart of the broker as if nothing had been.
 
 A group is of one type: `classic` (here) or `consumer` (KIP-848, in consumer_groups.py). While it has no members it may
 become one of the other.
@@ -11,11 +10,13 @@ become one of the other.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
+from logmq.broker.groups import membership
 from logmq.broker.groups.consumer_group import ConsumerGroup
 from logmq.broker.groups.consumer_groups import ConsumerGroups
 from logmq.broker.groups.consumer_member import ConsumerAnswer, ConsumerHeartbeat
@@ -36,6 +37,8 @@ from logmq.limits import (
     SESSION_TIMEOUT_MIN_MS,
 )
 from logmq.model import TopicPartition
+
+_log = logging.getLogger(__name__)
 
 CLASSIC = "classic"
 
@@ -71,6 +74,10 @@ class GroupCoordinator:
         """When groups that are in `_groups` lost their last member, by the wall clock."""
         self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
         """One timer a group, with the time that it is for."""
+        self._stored: dict[str, int] = {}
+        """The membership version that was stored last, by group."""
+        self._storing: dict[str, asyncio.Task[None]] = {}
+        """Memberships that are being stored; a group's answers wait for it."""
         self._started_ms = clock.now_ms()
         self._expiring: asyncio.Task[None] | None = None
 
@@ -270,13 +277,21 @@ class GroupCoordinator:
     # -- expiry ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Look for expired offsets from now on, as long as the event loop runs."""
+        """Take up the groups that were stable when the broker stopped, and look for expired offsets from now on."""
+        for name, fields in self.offsets.memberships().items():
+            delay_ms = self._config.group_initial_rebalance_delay_ms
+            group = ClassicGroup.restored(name, membership.decode(fields, self._now_ms()), delay_ms)
+            self._groups[name] = group
+            self._settle(group)
+        self._look_for_expired()
+
+    def _look_for_expired(self) -> None:
         asyncio.get_running_loop().call_later(OFFSETS_EXPIRY_INTERVAL_S, self._expire_later)
 
     def _expire_later(self) -> None:
         if self._expiring is None or self._expiring.done():
             self._expiring = asyncio.ensure_future(self.expire())
-        self.start()
+        self._look_for_expired()
 
     async def expire(self) -> None:
         """Of groups without members, forget offsets past their retention, and those groups that have no offsets.
@@ -320,7 +335,8 @@ class GroupCoordinator:
         return int(self._clock.monotonic() * 1000)
 
     def _settle(self, group: ClassicGroup) -> None:
-        """After every change of a group: give out its answers, keep the books, set its timer."""
+        """After every change of a group: store its membership, give out its answers, keep the books, set its timer."""
+        self._store_if_changed(group)
         self._give_out(group)
         size = group.size
         self._size += size - self._sizes.get(group.name, 0)
@@ -331,7 +347,32 @@ class GroupCoordinator:
             self._emptied_ms[group.name] = self._clock.now_ms()
         self._set_timer(group)
 
+    def _store_if_changed(self, group: ClassicGroup) -> None:
+        if group.membership_version == self._stored.get(group.name, 0) or group.name in self._storing:
+            return
+        members = group.membership
+        if members is None and not group.is_empty:
+            return  # a rebalance: what comes of it will be stored
+        self._stored[group.name] = group.membership_version
+        fields = None if members is None else membership.encode(members)
+        self._storing[group.name] = asyncio.ensure_future(self._store(group, fields))
+
+    async def _store(self, group: ClassicGroup, fields: dict[str, Any] | None) -> None:
+        try:
+            await self.offsets.store_membership(group.name, fields)
+        except LogMQError as error:
+            # The members are told all the same: a full disk must not stop them from reading.
+            _log.warning("a group's members are not stored", extra={"group": group.name, "reason": str(error)})
+        finally:
+            del self._storing[group.name]
+            self._give_out(group)
+            current = self._groups.get(group.name)  # another one of that name, perhaps
+            if current is not None:
+                self._settle(current)
+
     def _give_out(self, group: ClassicGroup) -> None:
+        if group.name in self._storing:
+            return  # it gives them out when it is done
         for ticket, answer in group.take_answers():
             future = cast("asyncio.Future[Any]", ticket)
             if not future.done():  # done: the client's connection is gone, its request was cancelled
@@ -360,6 +401,7 @@ class GroupCoordinator:
         del self._groups[name]
         self._size -= self._sizes.pop(name, 0)
         self._emptied_ms.pop(name, None)
+        self._stored.pop(name, None)
         _, timer = self._timers.pop(name, (None, None))
         if timer is not None:
             timer.cancel()

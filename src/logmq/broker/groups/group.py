@@ -33,6 +33,7 @@ from logmq.broker.groups.member import (
     SyncAnswer,
     Ticket,
 )
+from logmq.broker.groups.membership import Membership
 from logmq.broker.groups.refusal import Refusal
 from logmq.broker.groups.subscription import CONSUMER, subscribed_topics
 from logmq.broker.groups.votes import common_protocols, elect_protocol
@@ -80,6 +81,32 @@ class ClassicGroup:
         """While a first rebalance waits for more members: the latest moment of its end."""
         self._newcomers = False
         self._answers: list[tuple[Ticket, JoinAnswer | SyncAnswer]] = []
+        self.membership_version = 0
+        """Grows whenever there is another membership to store."""
+
+    @classmethod
+    def restored(cls, name: str, membership: Membership, initial_delay_ms: int = 0) -> ClassicGroup:
+        """The stable group that had this membership when the broker stopped."""
+        group = cls(name, initial_delay_ms)
+        group.state = GroupState.STABLE
+        group.generation = membership.generation
+        group.protocol_type = membership.protocol_type
+        group.protocol_name = membership.protocol_name
+        group.leader = membership.leader
+        group.members = {member.member_id: member for member in membership.members}
+        group._instances = {
+            member.instance_id: member.member_id for member in membership.members if member.instance_id is not None
+        }
+        return group
+
+    @property
+    def membership(self) -> Membership | None:
+        """Generation and members of a stable group; None in other states."""
+        if self.state is not GroupState.STABLE:
+            return None
+        assert self.protocol_type is not None and self.protocol_name is not None and self.leader is not None
+        members = tuple(self.members.values())
+        return Membership(self.generation, self.protocol_type, self.protocol_name, self.leader, members)
 
     # -- what the rim asks -------------------------------------------------------------------------------------------
 
@@ -244,6 +271,7 @@ class ClassicGroup:
         member.take(request)
         if self.state is GroupState.STABLE and self._goes_on_with(member, before):
             member.heard_of(now_ms)
+            self.membership_version += 1
             self._answer(ticket, self._rejoined(member, request, old_leader))
             return
         member.joining = ticket
@@ -352,6 +380,7 @@ class ClassicGroup:
         self._rebalance_deadline_ms = None
         if not self.members:
             self.state = GroupState.EMPTY
+            self.membership_version += 1
             self.protocol_name = self.leader = None
             return
         self.state = GroupState.COMPLETING
@@ -432,6 +461,7 @@ class ClassicGroup:
 
     def _assign(self, assignments: dict[str, bytes], now_ms: int) -> None:
         self.state = GroupState.STABLE
+        self.membership_version += 1
         self._end_syncing()
         for member in self.members.values():
             member.assignment = assignments.get(member.member_id, b"")

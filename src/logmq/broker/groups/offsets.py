@@ -5,6 +5,7 @@ Each commit is a record of the topic `__consumer_offsets`, a line of JSON:
     {"group": "billing", "topic": "orders", "partition": 0, "offset": 4711, "committed_ms": ...}
     {"group": "billing", "topic": "orders", "partition": 0, "offset": null}        forgets one offset
     {"group": "billing", "deleted": true}                                          forgets the group
+    {"group": "billing", "membership": {...}}       who is in it (see membership.py); null when nobody is any more
 
 "metadata" and "leader_epoch" stand beside the offset if the client gave them. The last record of a group and partition
 counts. The table in memory is made by reading the log from its start; when the log has grown to several times the
@@ -19,6 +20,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from logmq.errors import Damaged, InvalidGroupName, LogMQError
 from logmq.limits import GROUP_NAME_SIZE_MAX, OFFSETS_LOG_SIZE_MIN, READ_SIZE
@@ -61,9 +63,11 @@ class CommittedOffsets:
         self._store = store
         self._groups: dict[str, dict[TopicPartition, CommittedOffset]] = {}
         """Groups that have offsets, and only those."""
+        self._memberships: dict[str, bytes] = {}
+        """The records of groups that have members, as they are stored."""
         self._count = 0
         self._size = 0
-        """Bytes of metadata in the table."""
+        """Bytes of metadata and memberships in the table."""
         self._appending: Counter[str] = Counter()
         """Appends under way, by group."""
         self._compacting: asyncio.Task[None] | None = None
@@ -80,14 +84,23 @@ class CommittedOffsets:
                 chunk = await self._store.read(_PARTITION, offset, READ_SIZE)
             except Damaged as damage:
                 _log.error("committed offsets are lost", extra={"reason": str(damage)})
+                for group in list(self._memberships):  # what was read so far may be outdated by what is lost
+                    self._set_membership(group, None)
                 offset = damage.next_offset
                 continue
             if not chunk.data:
                 return
             starts, end = frames.walk(chunk.data)
             for payload in frames.cut(chunk.data, starts, end):
-                self._set(_decode(payload))
+                self._read(payload)
             offset = chunk.next_offset
+
+    def _read(self, payload: bytes) -> None:
+        fields = json.loads(payload)
+        if "membership" in fields:
+            self._set_membership(fields["group"], None if fields["membership"] is None else payload)
+        else:
+            self._set(_decode(fields))
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -102,6 +115,10 @@ class CommittedOffsets:
     def groups(self) -> list[str]:
         """Groups that have committed something."""
         return list(self._groups)
+
+    def memberships(self) -> dict[str, dict[str, Any]]:
+        """The stored memberships, by group."""
+        return {group: json.loads(payload)["membership"] for group, payload in self._memberships.items()}
 
     @property
     def group_count(self) -> int:
@@ -130,6 +147,15 @@ class CommittedOffsets:
     async def forget_group(self, group: str) -> None:
         """Forget all that a group committed. Durability and errors: as `commit`."""
         await self._store_entries([Entry(group, None, None)])
+        self._compact_if_grown()
+
+    async def store_membership(self, group: str, membership: Mapping[str, Any] | None) -> None:
+        """Remember who is in a group, None for nobody. Durability and errors: as `commit`."""
+        if membership is None and group not in self._memberships:
+            return
+        payload = json.dumps({"group": group, "membership": membership}, separators=(",", ":")).encode()
+        await self._store_payloads({group}, [payload])
+        self._set_membership(group, None if membership is None else payload)
         self._compact_if_grown()
 
     async def forget_topic(self, topic: str) -> None:
@@ -163,21 +189,31 @@ class CommittedOffsets:
             self._size += len(entry.committed.metadata)
         if not offsets:
             del self._groups[entry.group]
+        if entry.partition is None:
+            self._set_membership(entry.group, None)
+
+    def _set_membership(self, group: str, payload: bytes | None) -> None:
+        self._size -= len(self._memberships.pop(group, b""))
+        if payload is not None:
+            self._memberships[group] = payload
+            self._size += len(payload)
 
     async def _store_entries(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
-        groups = {entry.group for entry in entries}
-        self._appending.update(groups)
-        try:
-            await self._append(entries)
-        finally:
-            self._appending -= Counter(groups)
+        await self._store_payloads({entry.group for entry in entries}, [_encode(entry) for entry in entries])
         for entry in entries:
             self._set(entry)
 
-    def _append(self, entries: Iterable[Entry]) -> asyncio.Future[Appended]:
-        data, starts = frames.encode([_encode(entry) for entry in entries])
+    async def _store_payloads(self, groups: set[str], payloads: list[bytes]) -> None:
+        self._appending.update(groups)
+        try:
+            await self._append(payloads)
+        finally:
+            self._appending -= Counter(groups)
+
+    def _append(self, payloads: list[bytes]) -> asyncio.Future[Appended]:
+        data, starts = frames.encode(payloads)
         results = self._store.append([Append(_PARTITION, data, starts, starts, len(data))])
         return asyncio.ensure_future(_only_result(results))
 
@@ -189,8 +225,8 @@ class CommittedOffsets:
             return
         size = self._store.bounds(_PARTITION).high_watermark - self._store.bounds(_PARTITION).log_start_offset
         table_size = _RECORD_SIZE_TYPICAL * self._count + self._size
-        if self._count and size > max(OFFSETS_LOG_SIZE_MIN, 4 * table_size):
-            self._compacting = asyncio.ensure_future(self._compact(self._append(self._entries())))
+        if (self._count or self._memberships) and size > max(OFFSETS_LOG_SIZE_MIN, 4 * table_size):
+            self._compacting = asyncio.ensure_future(self._compact(self._append(self._table())))
 
     async def _compact(self, appended: asyncio.Future[Appended]) -> None:
         try:
@@ -200,12 +236,13 @@ class CommittedOffsets:
         finally:
             self._compacting = None
 
-    def _entries(self) -> list[Entry]:
-        return [
-            Entry(group, partition, committed)
+    def _table(self) -> list[bytes]:
+        offsets = [
+            _encode(Entry(group, partition, committed))
             for group, offsets in self._groups.items()
             for partition, committed in offsets.items()
         ]
+        return [*offsets, *self._memberships.values()]
 
 
 async def _only_result(results: Appending) -> Appended:
@@ -237,8 +274,7 @@ def _encode(entry: Entry) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode()
 
 
-def _decode(payload: bytes) -> Entry:
-    fields = json.loads(payload)
+def _decode(fields: Mapping[str, Any]) -> Entry:
     if fields.get("deleted"):
         return Entry(fields["group"], None, None)
     partition = TopicPartition(fields["topic"], fields["partition"])

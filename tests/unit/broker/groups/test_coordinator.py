@@ -153,6 +153,40 @@ async def test_a_damaged_log_of_offsets(tmp_path: Path, caplog: pytest.LogCaptur
     assert "committed offsets are lost" in caplog.text
 
 
+async def test_members_hear_of_a_generation_when_it_is_stored(groups: GroupCoordinator) -> None:
+    """No assignment is given out that a restart of the broker would not know of."""
+    await groups.join("g", request("a"))
+    table = groups.offsets
+    stored, store = [], table.store_membership
+
+    async def slowly(group: str, membership: Mapping[str, object] | None) -> None:
+        await asyncio.sleep(0)
+        await store(group, membership)
+        stored.append(group)
+
+    table.store_membership = slowly  # type: ignore[method-assign]
+    answer = await groups.sync("g", Caller("a"), 1, [("a", b"mine")])
+    assert (answer.assignment, stored) == (b"mine", ["g"])
+
+
+async def test_memberships_survive_compaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records of members are part of the table that a compacted log begins with; who left is not."""
+    monkeypatch.setattr(offsets, "OFFSETS_LOG_SIZE_MIN", 4 * KIB)
+    bench = Bench()
+    async with coordinating(tmp_path, bench) as groups:
+        for name in ("g", "h"):
+            await groups.join(name, request(f"{name}1"))
+            await groups.sync(name, Caller(f"{name}1"), 1, [(f"{name}1", b"mine")])
+        groups.leave("h", [Caller("h1")])
+        for number in range(500):
+            await groups.commit("other", NOBODY, -1, {ORDERS: CommittedOffset(number, 0)})
+        assert groups.offsets._store.bounds(LOG).log_start_offset > 0
+    async with coordinating(tmp_path, bench) as groups:
+        assert list(groups.offsets.memberships()) == ["g"]
+        groups.start()
+        assert groups.heartbeat("g", Caller("g1"), 1) is None
+
+
 async def test_records_without_the_new_fields(tmp_path: Path) -> None:
     """Offsets stored before metadata and leader epochs were kept are read as having none."""
     bench = Bench()

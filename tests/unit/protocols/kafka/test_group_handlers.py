@@ -232,6 +232,46 @@ async def test_an_assignment_that_is_too_large(client: AdminSession) -> None:
     assert response.error_code is ErrorCode.invalid_request
 
 
+async def test_a_restart_of_the_broker_goes_unnoticed(tmp_path: Path) -> None:
+    """Members of a stable group keep their generation and assignment, leadership and instance id; strangers stay so."""
+    async with admin_session(tmp_path) as client:
+        await client.make("orders", 3)
+        member_id = (await join(client, group_instance_id="i")).member_id
+        assignments = ({"member_id": member_id, "assignment": b"mine"},)
+        fields: dict[str, Any] = {"group_id": "billing", "generation_id": 1, "member_id": member_id}
+        await client.ask("sync_group", assignments=assignments, **fields)
+    async with admin_session(tmp_path) as client:
+        assert (await client.ask("heartbeat", **fields)).error_code is ErrorCode.none
+        assert await commit(client, 4, member_id=member_id, generation_id_or_member_epoch=1) == [ErrorCode.none]
+        assert await commit(client, 9, member_id="x", generation_id_or_member_epoch=1) == [ErrorCode.unknown_member_id]
+        assert bytes((await client.ask("sync_group", assignments=(), **fields)).assignment) == b"mine"
+        again = await join(client, group_instance_id="i")
+        assert (again.generation_id, again.skip_assignment) == (1, True)
+        fenced = await client.ask("heartbeat", group_instance_id="i", **fields)
+        assert fenced.error_code is ErrorCode.fenced_instance_id
+    async with admin_session(tmp_path) as client:
+        fields["member_id"] = again.member_id
+        assert (await client.ask("heartbeat", **fields)).error_code is ErrorCode.none
+        members = ({"member_id": again.member_id, "group_instance_id": "i"},)
+        await client.ask("leave_group", group_id="billing", members=members)
+        await asyncio.gather(*client.broker.groups._storing.values())
+    async with admin_session(tmp_path) as client:
+        assert (await client.ask("heartbeat", **fields)).error_code is ErrorCode.unknown_member_id
+
+
+async def test_members_that_do_not_come_back_after_a_restart(tmp_path: Path) -> None:
+    """Their sessions begin with the broker, and end like any other."""
+    async with admin_session(tmp_path) as client:
+        await client.make("orders", 1)
+        await member(client)
+    async with admin_session(tmp_path) as client:
+        groups = client.broker.groups
+        assert groups.describe("billing").state.value == "Stable"
+        client.context.clock.ms += 10_000  # type: ignore[attr-defined]
+        groups._timers["billing"][1]._run()
+        assert groups.describe("billing").state.value == "Empty"
+
+
 # -- committed offsets -------------------------------------------------------------------------------------------------
 
 

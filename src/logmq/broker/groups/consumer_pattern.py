@@ -20,7 +20,6 @@ import string
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from logmq.errors import RequestError
 from logmq.limits import PATTERN_SIZE_MAX, PATTERN_STATES_MAX, PATTERN_STEPS_A_NAME_MAX, PATTERN_STEPS_MAX
 
 _ALPHABET = frozenset(string.ascii_letters + string.digits + "._-")
@@ -45,7 +44,7 @@ _NESTING_MAX = 100
 _REPEAT_MAX = 1000
 
 
-class InvalidPattern(RequestError):
+class InvalidPattern(ValueError):
     """A regular expression that is none, or one that the broker does not follow."""
 
     def __init__(self, text: str, reason: str) -> None:

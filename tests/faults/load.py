@@ -65,7 +65,7 @@ class Peer(Protocol):
 
 def connect(port: int) -> socket.socket:
     """A connection that never waits."""
-    connected = socket.create_connection(("127.0.0.1", port), 10)
+    connected = socket.create_connection(("127.0.0.1", port), 30)
     connected.setblocking(False)
     return connected
 

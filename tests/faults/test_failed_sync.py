@@ -62,12 +62,12 @@ def expect_messages(data_dir: Path, topic: str, payloads: list[bytes], at_least:
 
 @pytest.mark.parametrize(("error", "nth"), [("EIO", 3), ("ENOSPC", 1)])
 def test_a_failed_sync_of_the_journal_stops_the_broker(tmp_path: Path, error: str, nth: int) -> None:
-    """Exactly the appends before it are acknowledged, whatever the error is; the broker says why it stops and exits
-    with 74; a restart serves all that was acknowledged."""
+    """Only appends before it are acknowledged, whatever the error is; the broker says why it stops and exits with 74; a
+    restart serves all that was acknowledged."""
     payloads = [b"message-%d" % number for number in range(20)]
     with BrokerProcess(tmp_path / "data") as broker, broker.client() as client:
         client.produce(b"t", payloads[0])
-        injection = f"fdatasync:error={error}:when={nth}"
+        injection = f"fdatasync:error={error}:when={nth}+"
         with attached(broker, injection, paths=[tmp_path / "data" / "journal.1"]):
             answers = []
             for payload in payloads[1:]:
@@ -75,9 +75,10 @@ def test_a_failed_sync_of_the_journal_stops_the_broker(tmp_path: Path, error: st
                 answers += outcome(client, 1)
                 if not answers or not answers[-1].startswith(b"OK"):
                     break
-            assert acknowledged_before_all_else(answers) == nth - 1
+            count = acknowledged_before_all_else(answers)
+            assert nth - 1 <= count <= 2 * (nth - 1)  # each of the two threads that may sync has its own count
             expect_end(broker, "fdatasync of journal.1 failed: ")
-    expect_messages(tmp_path / "data", "t", payloads, at_least=nth)
+    expect_messages(tmp_path / "data", "t", payloads, at_least=1 + count)
     code, words = logmq("verify", "--data-dir", str(tmp_path / "data"))
     assert code == 0, words
 
@@ -188,6 +189,7 @@ def test_an_interrupted_call_is_made_again(tmp_path: Path) -> None:
     """EINTR from any of the calls that store a message is nobody's problem."""
     with BrokerProcess(tmp_path / "data") as broker, broker.client() as client:
         client.produce(b"t", b"first")
+        # Of each call five in a row in each thread, so at least fifteen.
         injections = [f"{call}:error=EINTR:when=1..5" for call in (*WRITES, "fdatasync", "pread64")]
         with attached(
             broker, *injections, paths=[tmp_path / "data" / name for name in ("t.log", "journal.1")]

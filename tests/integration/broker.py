@@ -47,7 +47,7 @@ def run(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=30,
+        timeout=45,
         check=False,
     )
     return done.returncode, done.stdout.decode(errors="replace")
@@ -114,7 +114,7 @@ class BrokerProcess:
         """Whether the process is there."""
         return self._process.poll() is None
 
-    def client(self, *, timeout_s: float = 10.0) -> LineClient:
+    def client(self, *, timeout_s: float = 30.0) -> LineClient:
         """A new connection."""
         return LineClient(self.port, timeout_s=timeout_s)
 
@@ -163,7 +163,7 @@ class BrokerProcess:
         """Send it a signal."""
         self._process.send_signal(number)
 
-    def wait(self, timeout_s: float = 20.0) -> int:
+    def wait(self, timeout_s: float = 45.0) -> int:
         """Wait until it has ended by itself; returns its exit code, negative for a signal. Raises: TimeoutError."""
         try:
             code = self._process.wait(timeout_s)

@@ -16,7 +16,7 @@ _RECEIVE_SIZE = 1 << 18
 class LineClient:
     """One connection. What the broker sends is read only when a test asks for it."""
 
-    def __init__(self, port: int, *, timeout_s: float = 10.0, receive_buffer_size: int | None = None) -> None:
+    def __init__(self, port: int, *, timeout_s: float = 30.0, receive_buffer_size: int | None = None) -> None:
         """Connect. A small `receive_buffer_size` makes the broker feel early that nobody reads."""
         self._socket = socket.socket()
         if receive_buffer_size is not None:

@@ -35,7 +35,7 @@ class Output:
         with self._grown:
             return self._data.decode(errors="replace")
 
-    def wait_for(self, pattern: str, timeout_s: float = 20.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout_s: float = 45.0) -> re.Match[str]:
         """The first match of `pattern` once it is printed. Raises: AssertionError when it is not, in time or ever."""
         with self._grown:
             self._grown.wait_for(
@@ -45,7 +45,7 @@ class Output:
         assert match is not None, f"{pattern!r} was not printed, but:\n{self.text}"
         return match
 
-    def wait_for_count(self, words: str, count: int, timeout_s: float = 20.0) -> None:
+    def wait_for_count(self, words: str, count: int, timeout_s: float = 45.0) -> None:
         """Wait until `words` were printed `count` times. Raises: AssertionError."""
         with self._grown:
             self._grown.wait_for(lambda: self._ended or self._data.count(words.encode()) >= count, timeout_s)
@@ -57,5 +57,5 @@ class Output:
 
     def join(self) -> str:
         """Wait for the end of the stream; returns all of it."""
-        self._thread.join(20)
+        self._thread.join(45)
         return self.text

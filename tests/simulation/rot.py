@@ -95,9 +95,9 @@ class Rot:
     def _fill(self) -> End:
         session = Session(self.disk, self.workload.specs, self.ledger, self.rng)
         for _ in range(self.rng.randint(5, 50)):
-            before = self.ledger.states[-1]
+            before, commit = self.ledger.states[-1], session.journal.commit
             self.workload.step(session)
-            if self.ledger.states[-1] != before:
+            if session.journal.commit > commit:
                 self.before_last = before
         end: End = self.rng.choice(("closed", "killed", "cut"))
         if end == "closed":

@@ -75,6 +75,11 @@ class Session:
         if not self.journal.has_room(sum(len(call.appends) for call in calls), size):
             self.checkpointer.write(self._plan)
 
+    def forget_open_files(self) -> None:
+        """Let go of all files, as if many others had been opened since."""
+        for name in self.disk.sizes():
+            self._opened.forget(name)
+
     def sync(self) -> None:
         """Make durable what was written. Raises: SyncFailed."""
         self.commits.sync()

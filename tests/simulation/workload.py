@@ -81,7 +81,7 @@ class Workload:
 
     def step(self, session: Session) -> None:
         """One random step. Raises: whatever the disk was told to do."""
-        kind = self.rng.random()
+        kind = self.rng.random() if session.logs else 1.0
         if kind < 0.70:
             session.commit(self.calls(session))
         elif kind < 0.78:
@@ -97,7 +97,7 @@ class Workload:
         elif kind < 0.98:
             if session.journal.file_count < _JOURNAL_FILES_MAX:
                 session.add_journal_file(self.limits.journal_file_size * self.rng.randint(1, 2))
-        elif len(self.specs) < 2 or (len(self.specs) < 6 and self.rng.random() < 0.5):
+        elif len(session.logs) < 2 or (len(self.specs) < 6 and self.rng.random() < 0.5):
             session.create(self.new_spec())
         elif not session.checkpoint_under_way:
             self._drop(session)

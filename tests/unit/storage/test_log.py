@@ -200,6 +200,35 @@ def test_the_names_of_a_new_segment_are_durable_before_its_bytes_are(machine: Ma
     assert set(machine.disk.crash().sizes()) - names == {"a+00000000000000010000.log", "a+00000000000000010000.index"}
 
 
+def test_a_roll_that_fails_leaves_no_segment_behind(machine: Machine) -> None:
+    """Nobody goes on in it, and the next start would take it for the one that follows."""
+    machine.put(A, bytes(3_000))
+    machine.session.checkpoint()
+    log = log_of(machine)
+    for fault in ("open", "create"):
+        machine.session.forget_open_files()
+        machine.disk.fail(fault, 1, errno.EIO, only="*.log")
+        with pytest.raises(OSError):
+            log.roll(5)
+    machine.put(A, bytes(3_000))
+    machine.put(A, bytes(3_900), bytes(3_900))
+    machine.session.checkpoint()
+    machine.restart()
+    assert [segment.base_offset for segment in log_of(machine).segments] == [0, 6_008]
+
+
+def test_a_trim_that_fails_can_be_made_up_for(machine: Machine) -> None:
+    """The log begins later all the same; its segments go with the next trim."""
+    log = filled(machine, 25)
+    machine.session.forget_open_files()
+    machine.disk.fail("open", 1, errno.EIO, only="*.log")
+    with pytest.raises(OSError):
+        log.trim(10_000)
+    assert log.log_start_offset == 10_000
+    assert [segment.base_offset for segment in log.trim(12_000)] == [0]
+    assert log.size() == 15_000
+
+
 def test_trim_gives_back_whole_segments(machine: Machine) -> None:
     """Those that end at or before the log start; the last one always stays. It never moves back."""
     log = filled(machine, 25)

@@ -144,23 +144,28 @@ class Log:
     def roll(self, timestamp_ms: int) -> None:
         """Begin a new segment at the end. Durability: its files' names are durable when it returns."""
         old = self.segments[-1]
+        file = self.dirty.get(old) or old.file  # may fail, but not once there is a new segment that nobody goes on in
         segment = create_segment(self._files, self._opened, self.spec, self.tail.offset)
         self._files.sync_names()
         self.tail.close(timestamp_ms)
-        self.dirty.setdefault(old, old.file)  # its index has an entry more, for the next checkpoint to write
+        self.dirty[old] = file  # its index has an entry more, for the next checkpoint to write
         self.sealed_size += self.tail.position
         self.tail = Tail(segment.index, segment.origin())
         self.segments = (*self.segments, segment)
 
     def trim(self, log_start_offset: int) -> list[Segment]:
-        """Move the beginning forward; returns the segments that hold nothing any more, for the caller to delete."""
+        """Move the beginning forward; returns the segments that hold nothing any more, for the caller to delete.
+
+        Raises: OSError, after which these segments stay for a later trim.
+        """
         self.log_start_offset = max(self.log_start_offset, log_start_offset)
         keep = max(0, bisect_right(self.segments, self.log_start_offset, key=_base_offset) - 1)
-        gone, self.segments = self.segments[:keep], self.segments[keep:]
+        gone = list(self.segments[:keep])
+        self.sealed_size -= sum([segment.file.size() for segment in gone])
+        self.segments = self.segments[keep:]
         for segment in gone:
             self.dirty.pop(segment, None)
-            self.sealed_size -= segment.file.size()
-        return list(gone)
+        return gone
 
     # -- reading, by any thread ------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ def measure(server: ServerProcess, size: int, duration_s: float, warmup_s: float
     producer = client.producer(
         server.address,
         LINGER_MS,
-        # Reports of success are kept back in the client: a call of Python's a message would be most of what is measured.
+        # Success is not reported: a call of Python's for each message would be most of what is measured.
         **{"on_delivery": lambda error, _: refused.update([str(error)]), "delivery.report.only.error": True},
     )
     count = _fill(producer, name, size, warmup_s)
@@ -59,7 +59,7 @@ def measure(server: ServerProcess, size: int, duration_s: float, warmup_s: float
 
 
 def _fill(producer: Producer, topic: str, size: int, duration_s: float) -> int:
-    """Produce for so long and await all acknowledgements; how many messages. Raises: RuntimeError if some never came."""
+    """Produce for so long and await all acknowledgements; how many messages. Raises: RuntimeError if one is missing."""
     value = payload(size)
     produce = producer.produce
     end_s = time.monotonic() + duration_s

@@ -14,7 +14,7 @@ GROUP_NAME_SIZE_MAX = 249
 """Group names are kept in memory for as long as their offsets are."""
 
 GROUP_COUNT_MAX = 100_000
-"""Consumer groups with members, and groups with offsets: anybody can make one by asking. Each costs about a kilobyte."""
+"""Consumer groups with members, and groups with offsets: anybody can make one by asking, for about a kilobyte each."""
 
 GROUP_MEMBER_COUNT_MAX = 10_000
 """Members of one group: each rebalance tells the leader of all of them, which takes time in proportion."""
@@ -27,11 +27,11 @@ GROUPS_SIZE_MAX = 256 * MIB
 
 SESSION_TIMEOUT_MIN_MS = 1_000
 SESSION_TIMEOUT_MAX_MS = 30 * 60_000
-"""Session timeouts that members may ask for. Shorter ones would make a pause of a garbage collector a death and heartbeats
-a load; longer ones would keep dead members for hours. Kafka takes 6 seconds to 30 minutes."""
+"""Session timeouts that members may ask for. Shorter ones would make a pause of a garbage collector a death and
+heartbeats a load; longer ones would keep dead members for hours. Kafka takes 6 seconds to 30 minutes."""
 
 NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60_000
-"""How long a member that was never part of a generation may wait for one: nobody can say whether it lives. As in Kafka."""
+"""How long a member that was never part of a generation may wait for one: nobody can say whether it lives. As Kafka."""
 
 PATTERN_SIZE_MAX = 4 * KIB
 PATTERN_STATES_MAX = 10_000

@@ -20,8 +20,9 @@ FIRST_MESSAGE_S = 3.0
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
-    """A broker whose new topics have twelve partitions."""
-    with BrokerProcess(tmp_path_factory.mktemp("broker") / "data", "--partition-count=12") as broker:
+    """A broker whose new topics have twelve partitions, and which soon misses a member that was killed."""
+    flags = ["--partition-count=12", "--consumer-session-timeout-ms=6s", "--consumer-heartbeat-interval-ms=500ms"]
+    with BrokerProcess(tmp_path_factory.mktemp("broker") / "data", *flags) as broker:
         yield broker
 
 

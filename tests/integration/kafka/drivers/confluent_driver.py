@@ -131,7 +131,7 @@ class ConfluentDriver(Concurrent):
         consumer = Consumer(settings)
 
         def changed(_: Any, partitions: Any) -> None:
-            membership.assigned = {partition.partition for partition in partitions}
+            membership.assigned |= {partition.partition for partition in partitions}
 
         def revoked(_: Any, partitions: Any) -> None:
             membership.assigned -= {partition.partition for partition in partitions}

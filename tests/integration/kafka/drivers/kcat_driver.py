@@ -62,11 +62,11 @@ class KcatDriver:
             self._run(*where, *null, "-K", BEHIND_KEY, data=key.encode("latin-1") + BEHIND_KEY)
 
     def consume(self, topic: str, starts: list[list[int]], count: int) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        for partition, offset in starts:
-            where = ["-C", "-q", "-t", topic, "-p", str(partition), "-o", "beginning" if offset < 0 else str(offset)]
-            limit = ["-c", str(count)] if len(starts) == 1 else ["-e"]
-            found += _messages(self._run(*where, *limit, "-f", FORMAT))
+        read = ["-C", "-q", "-t", topic, "-c", str(count), "-f", FORMAT]
+        if len(starts) == 1:
+            ((partition, offset),) = starts
+            read += ["-p", str(partition), "-o", "beginning" if offset < 0 else str(offset)]
+        found = _messages(self._run(*read))  # without a partition: all, from their beginning
         if len(found) < count:
             raise TimeoutError(f"{len(found)} of {count} messages came")
         return found

@@ -14,7 +14,8 @@ from logmq.protocols.kafka.api import APIS, Api
 from logmq.protocols.kafka.configs import TOPIC_CONFIGS
 
 REMARKS: Mapping[str, str] = {
-    "produce": "acks 1 and all both wait for what `sync` promises; batches of magic 0 and 1 are refused",
+    "produce": "acks 1 and all both wait for what `sync` promises; batches of magic 0 and 1 are refused;"
+    " advertised from version 0 on, as librdkafka before 2.9 wants it for compression",
     "fetch": "plain topics, too: offsets are positions there, as sparse as in a compacted topic",
     "list_offsets": "by time, earliest, latest; in plain topics times are those of the commits",
     "metadata": "creates topics that are asked for while `auto_create_topics` is on",

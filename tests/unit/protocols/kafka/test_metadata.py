@@ -179,12 +179,12 @@ async def test_offsets_by_time(staged: Stage, version: int) -> None:
 
 @pytest.mark.parametrize("version", range(APIS[18].min_version, APIS[18].max_version + 1))
 async def test_the_table_is_advertised(staged: Stage, version: int) -> None:
-    """ApiVersions says exactly what api.py does, without tagged fields, which old librdkafka cannot read."""
+    """ApiVersions says what api.py does, but for Produce 0, which old librdkafka wants; without tagged fields."""
     client = staged.session()
     names = {"client_software_name": "t", "client_software_version": "1"}
     response = await client.ask("api_versions", version, **names)
     assert {(each.api_key, each.min_version, each.max_version) for each in response.api_keys} == {
-        (api.key, api.min_version, api.max_version) for api in APIS.values()
+        (api.key, 0 if api.name == "produce" else api.min_version, api.max_version) for api in APIS.values()
     }
     if version >= 3:
         assert client.transport.written.endswith(struct.pack(">iB", 0, 0))

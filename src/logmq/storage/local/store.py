@@ -394,6 +394,8 @@ class LocalStore:
         if journal.free or journal.file_count >= JOURNAL_FILE_COUNT_MAX:
             return
         number, size = journal.next_number, self._config.journal_file_size_bytes
+        if self._files.free_size() < 2 * size:
+            return  # what is left is for messages: the file in use can be begun anew after a checkpoint
         try:
             journal.free.append(
                 await self._loop.run_in_executor(self._executor, create_journal_file, self._files, number, size)

@@ -18,8 +18,8 @@ from logmq.client.address import Address
 
 OWN = "LogMQ"
 APACHE = "Apache Kafka"
-APACHE_FLUSHING = "Apache Kafka, flushing"
-TANSU = "Tansu, in memory"
+APACHE_FLUSHING = "Apache Kafka (flushing)"
+TANSU = "Tansu (in memory)"
 CEILING = "the client's ceiling"
 
 
@@ -110,7 +110,7 @@ class Sink:
 
     def version(self) -> str:
         """That of the client, since it is the client that is measured."""
-        return f"confluent-kafka {confluent_kafka.version()[0]}, librdkafka {confluent_kafka.libversion()[0]}"
+        return f"confluent-kafka {confluent_kafka.__version__} with librdkafka {confluent_kafka.libversion()[0]}"
 
     def start(self, directory: Path) -> ServerProcess:
         """Start it."""

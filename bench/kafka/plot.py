@@ -46,8 +46,14 @@ def _panel(axes: Axes, comparison: Comparison, figure: Figure, brokers: Sequence
         axes.text(highest, position, f"  {figure.shown(middle)}", va="center", fontsize=8)
     axes.set_yticks(range(len(shown)), shown, fontsize=8)
     axes.invert_yaxis()
-    axes.margins(x=0.2)
-    axes.set_xlim(left=0)
+    scale = ""
+    if figure.unit == "ms":  # from half a millisecond to seconds
+        axes.set_xscale("log")
+        axes.set_xlim(min(medians.values()) / 3, max(map(max, values.values())) * 8)
+        scale = " (logarithmic)"
+    else:
+        axes.set_xlim(0, max(map(max, values.values())) * 1.25)
+        axes.xaxis.set_major_formatter("{x:,g}")
     axes.tick_params(axis="x", labelsize=7)
-    axes.set_title(f"{figure.title}, {figure.unit}", fontsize=9, loc="left")
+    axes.set_title(f"{figure.title}, {figure.unit}{scale}", fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)

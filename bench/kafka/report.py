@@ -37,9 +37,9 @@ def document(comparison: Comparison, machine: dict[str, Any], versions: dict[str
         [
             f"# LogMQ beside brokers of the Kafka protocol, {machine['date'][:10]}, commit {machine['commit']}",
             "",
-            "LogMQ has every acknowledged message on the disk, and so has Apache Kafka, flushing; Apache Kafka with its"
-            " defaults has it in the page cache, Tansu in its memory. The client's ceiling is the same client against a"
-            " sink that stores nothing.",
+            "LogMQ has every acknowledged message on the disk, and so has Apache Kafka (flushing); Apache Kafka with"
+            " its defaults has it in the page cache, Tansu in its memory.",
+            "The client's ceiling is the same client against a sink that stores nothing.",
             f"Medians of {settings.rounds} rounds of {settings.duration_s:g} s, each after {settings.warmup_s:g} s of"
             " warm-up; in a round every broker is started once, on an empty directory, and measured through.",
             "",

@@ -365,8 +365,9 @@ class GroupCoordinator:
             _log.warning("a group's members are not stored", extra={"group": group.name, "reason": str(error)})
         finally:
             del self._storing[group.name]
-            self._give_out(group)
-            current = self._groups.get(group.name)  # another one of that name, perhaps
+            current = self._groups.get(group.name)
+            if current is not group:  # dropped meanwhile; there may be another one of that name
+                self._give_out(group)
             if current is not None:
                 self._settle(current)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from tests.contract.stores import Bench, LocalBackend, append
@@ -167,6 +167,30 @@ async def test_members_hear_of_a_generation_when_it_is_stored(groups: GroupCoord
     table.store_membership = slowly  # type: ignore[method-assign]
     answer = await groups.sync("g", Caller("a"), 1, [("a", b"mine")])
     assert (answer.assignment, stored) == (b"mine", ["g"])
+
+
+async def test_a_restart_while_the_members_are_being_stored(groups: GroupCoordinator) -> None:
+    """A static member that takes its place back in that moment hears of it when its new id is stored, not before."""
+    await groups.join("g", request("a1", instance_id="a"))
+    table = groups.offsets
+    stored: list[str] = []
+    store, released = table.store_membership, asyncio.Event()
+
+    async def slowly(group: str, membership: Mapping[str, Any] | None) -> None:
+        await released.wait()
+        await store(group, membership)
+        assert membership is not None
+        stored.append(membership["members"][0]["member_id"])
+
+    table.store_membership = slowly  # type: ignore[method-assign]
+    first = asyncio.ensure_future(groups.sync("g", Caller("a1"), 1, [("a1", b"mine")]))
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(groups.join("g", request("a2", instance_id="a")))
+    await asyncio.sleep(0)
+    assert not first.done() and not second.done()
+    released.set()
+    assert ((await second).member_id, stored) == ("a2", ["a1", "a2"])
+    assert (await first).refusal is None
 
 
 async def test_memberships_survive_compaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

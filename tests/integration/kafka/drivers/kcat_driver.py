@@ -42,7 +42,8 @@ class KcatDriver:
         def alike(message: dict[str, Any]) -> Any:
             return message["partition"], message["key"], message["headers"], message["value"] in {None, ""}
 
-        for (partition, key, headers, empty), run in groupby(messages, alike):
+        by_partition = sorted(messages, key=lambda message: int(message["partition"]))
+        for (partition, key, headers, empty), run in groupby(by_partition, alike):
             where: list[Any] = ["-P", "-t", topic, "-p", str(partition), *settings, "-D", BETWEEN]
             for name, value in headers:
                 where += ["-H", name.encode() + b"=" + value.encode("latin-1")]

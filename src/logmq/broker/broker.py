@@ -53,7 +53,7 @@ class Broker:
         offsets = CommittedOffsets(store)
         await offsets.load()
         await offsets.retain([topic.name for topic in topics])
-        groups = GroupCoordinator(offsets, ConsumerGroups(topics, config, clock), config, clock)
+        groups = GroupCoordinator(offsets, ConsumerGroups(topics, offsets, config, clock), config, clock)
         groups.start()
         return cls(store, topics, groups, ProducerIds(meta), clock, await meta.cluster_id())
 

@@ -7,6 +7,7 @@ subscription.py  which topics a consumer wants, out of the metadata that it join
 membership.py    who is in a stable group, as it is stored
 group.py         the classic protocol as a state machine: no I/O, no clock
 offsets.py       committed offsets as a log
-consumer_*.py    KIP-848, where the broker assigns partitions: member, state machine, assignors, pattern, rim (groups)
+consumer_*.py    KIP-848, where the broker assigns partitions: member, state machine, assignors, pattern, rim (groups),
+                 how it is stored (membership)
 coordinator.py   the thin rim: futures, timers, bounds
 """

@@ -92,6 +92,26 @@ class ConsumerGroup:
         """Member ids by instance id."""
         self._owners: dict[Owned, str] = {}
         """Who was told to read a partition and has not given it up, by member id."""
+        self.version = 0
+        """Grows with every change that has to outlive the broker."""
+
+    @classmethod
+    def restored(
+        cls,
+        name: str,
+        session_timeout_ms: int,
+        epoch: int,
+        assignor: str,
+        members: Collection[ConsumerMember],
+        target: Mapping[str, frozenset[Owned]],
+    ) -> ConsumerGroup:
+        """The group that had these members when the broker stopped."""
+        group = cls(name, session_timeout_ms)
+        group.epoch, group.assignor, group.target = epoch, assignor, dict(target)
+        group.members = {member.member_id: member for member in members}
+        group._instances = {one.instance_id: one.member_id for one in members if one.instance_id is not None}
+        group._owners = {one: member.member_id for member in members for one in member.assigned | member.revoking}
+        return group
 
     # -- what the rim asks -------------------------------------------------------------------------------------------
 
@@ -166,9 +186,10 @@ class ConsumerGroup:
         if self._take(member, beat, pattern):
             self._begin_epoch()
         member.session_deadline_ms = now_ms + self._session_timeout_ms
-        before = member.assigned
-        self._reconcile(member, beat.owned, now_ms)
-        tells = beat.is_full or beat.epoch != member.epoch or member.assigned != before
+        before, missed = member.assigned, beat.epoch != member.epoch
+        if not self._has_target(member):
+            self._reconcile(member, beat.owned, now_ms)
+        tells = beat.is_full or missed or member.assigned != before
         return ConsumerAnswer(
             None,
             "",
@@ -277,6 +298,7 @@ class ConsumerGroup:
             # It has stopped reading; what it was to give up is free, what it has waits for it.
             self._hold(member, member.assigned, frozenset())
             member.epoch = member.previous_epoch = AWAY_EPOCH
+            self.version += 1
             member.revoke_deadline_ms = None
         else:
             self._forget(member)
@@ -295,6 +317,7 @@ class ConsumerGroup:
     def _begin_epoch(self) -> None:
         """Something has changed: work out anew who is to have what."""
         self.epoch += 1
+        self.version += 1
         self.assignor = self._elect_assignor()
         by_name = self.topics.by_name
         subscribers = [
@@ -330,8 +353,6 @@ class ConsumerGroup:
 
     def _reconcile(self, member: ConsumerMember, owned: frozenset[Owned] | None, now_ms: int) -> None:
         """Bring a member on as far as it can go. `owned` is what it says it has, None for what it said last."""
-        if self._has_target(member):
-            return
         if member.state is MemberState.UNREVOKED:
             if owned is None or owned & member.revoking:
                 return
@@ -357,6 +378,7 @@ class ConsumerGroup:
         for one in (member.assigned | member.revoking) - assigned - revoking:
             del self._owners[one]
         member.assigned, member.revoking = assigned, revoking
+        self.version += 1
         for one in assigned | revoking:
             assert self._owners.setdefault(one, member.member_id) == member.member_id, f"{one} has two owners"
 

@@ -161,8 +161,11 @@ class GroupCoordinator:
         self._settle(group)
         return results
 
-    def consumer_heartbeat(self, name: str, beat: ConsumerHeartbeat) -> ConsumerAnswer:
-        """A member of a consumer group (KIP-848) joins, lives or leaves. Raises: InvalidGroupName."""
+    async def consumer_heartbeat(self, name: str, beat: ConsumerHeartbeat) -> ConsumerAnswer:
+        """A member of a consumer group (KIP-848) joins, lives or leaves; returns when what has changed is stored.
+
+        Raises: InvalidGroupName.
+        """
         classic = self._groups.get(check_group_name(name))
         if classic is not None and not classic.is_idle:
             return ConsumerAnswer(Refusal.GROUP_UNKNOWN, "the group has members of the classic protocol")
@@ -171,6 +174,7 @@ class GroupCoordinator:
         answer = self.consumers.heartbeat(name, beat)
         if classic is not None and name in self.consumers:
             self._drop(name)
+        await self.consumers.keep(name)
         return answer
 
     # -- committed offsets -------------------------------------------------------------------------------------------
@@ -279,6 +283,9 @@ class GroupCoordinator:
     def start(self) -> None:
         """Take up the groups that were stable when the broker stopped, and look for expired offsets from now on."""
         for name, fields in self.offsets.memberships().items():
+            if fields.get("type") == ConsumerGroup.type:
+                self.consumers.restore(name, fields)
+                continue
             delay_ms = self._config.group_initial_rebalance_delay_ms
             group = ClassicGroup.restored(name, membership.decode(fields, self._now_ms()), delay_ms)
             self._groups[name] = group

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.unit.broker.groups.consumer_scene import Consumer, Stage
+from tests.unit.broker.groups.consumer_scene import SESSION_MS, Consumer, Stage
+
+from logmq.broker.groups import consumer_membership
+from logmq.broker.groups.refusal import Refusal
 
 WHO = st.integers(0, 7)
 TOPICS = st.sampled_from([("a",), ("b",), ("a", "b"), ("a", "b", "c"), ("missing",), ()])
@@ -19,6 +24,12 @@ class Consumers(RuleBasedStateMachine):
     def begin(self, count: int) -> None:
         self.stage = Stage(a=count, b=3)
         self.born = 0
+
+    def beat(self, consumer: Consumer, *, full: bool = False) -> None:
+        """A heartbeat; a client that finds another one under its instance id stops."""
+        answer = self.stage.beat(consumer, full=full)
+        if answer.refusal in {Refusal.UNRELEASED_INSTANCE, Refusal.FENCED_INSTANCE}:
+            del self.stage.consumers[consumer.member_id]
 
     def pick(self, who: int) -> Consumer | None:
         present = list(self.stage.consumers.values())
@@ -35,22 +46,20 @@ class Consumers(RuleBasedStateMachine):
     ) -> None:
         self.born += 1
         made = self.stage.consumer(f"m{self.born}", *topics, instance_id=instance, assignor=assignor, pattern=pattern)
-        answer = self.stage.beat(made)
-        if answer.refusal is not None:
-            del self.stage.consumers[made.member_id]
+        self.beat(made)
 
     @rule(who=WHO, full=st.booleans())
     def heartbeat(self, who: int, full: bool) -> None:
         consumer = self.pick(who)
         if consumer is not None:
-            self.stage.beat(consumer, full=full)
+            self.beat(consumer, full=full)
 
     @rule(who=WHO)
     def give_up_and_report(self, who: int) -> None:
         consumer = self.pick(who)
         if consumer is not None:
             consumer.settle()
-            self.stage.beat(consumer)
+            self.beat(consumer)
 
     @rule(who=WHO)
     def lost_answer(self, who: int) -> None:
@@ -58,14 +67,14 @@ class Consumers(RuleBasedStateMachine):
         consumer = self.pick(who)
         if consumer is not None:
             self.stage.send(consumer.next_beat())
-            self.stage.beat(consumer, full=True)
+            self.beat(consumer, full=True)
 
     @rule(who=WHO, topics=TOPICS)
     def subscribe_to_others(self, who: int, topics: tuple[str, ...]) -> None:
         consumer = self.pick(who)
         if consumer is not None:
             consumer.topics = frozenset(topics)
-            self.stage.beat(consumer, full=True)
+            self.beat(consumer, full=True)
 
     @rule(who=WHO)
     def leave(self, who: int) -> None:
@@ -86,7 +95,7 @@ class Consumers(RuleBasedStateMachine):
         consumer = self.pick(who)
         if consumer is not None:
             consumer.lose()
-            self.stage.beat(consumer)
+            self.beat(consumer)
 
     @rule(who=WHO)
     def crash(self, who: int) -> None:
@@ -101,6 +110,14 @@ class Consumers(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["a", "b", "c"]))
     def drop_topic(self, name: str) -> None:
         self.stage.topic(name, 0)
+
+    @rule()
+    def restart(self) -> None:
+        """The broker stops and starts: the group is what was stored of it."""
+        group = self.stage.group
+        fields = json.loads(json.dumps(consumer_membership.encode(group)))
+        self.stage.group = consumer_membership.decode(group.name, fields, SESSION_MS, self.stage.now_ms)
+        assert consumer_membership.encode(self.stage.group) == consumer_membership.encode(group)
 
     @rule(duration_ms=st.sampled_from([1, 5_000, 44_999, 45_000, 60_000]))
     def time_passes(self, duration_ms: int) -> None:
@@ -133,11 +150,11 @@ class Consumers(RuleBasedStateMachine):
         """Once nothing happens any more the group comes to rest: everything wanted is read, by one client each."""
         if not hasattr(self, "stage"):
             return
-        for consumer in self.stage.consumers.values():
-            self.stage.beat(consumer, full=True)
+        for consumer in list(self.stage.consumers.values()):
+            self.beat(consumer, full=True)
         self.stage.pass_time(44_999)
-        for consumer in self.stage.consumers.values():
-            self.stage.beat(consumer, full=True)
+        for consumer in list(self.stage.consumers.values()):
+            self.beat(consumer, full=True)
         self.stage.pass_time(44_999)  # those who are gone are put out, those who are here were heard of
         self.stage.converge()
         self.stage.check_nobody_shares()
@@ -148,7 +165,13 @@ class Consumers(RuleBasedStateMachine):
             if name in self.stage.topics
         }
         read = sum(self.stage.counts().values())
-        assert read == sum(self.stage.topics[name][1] for name in wanted)
+        assert read == sum(self.stage.topics[name][1] for name in wanted), (
+            self.stage.counts(),
+            self.stage.topics,
+            self.stage.consumers,
+            self.stage.group.members,
+            self.stage.group.target,
+        )
 
 
 Consumers.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -43,7 +43,7 @@ async def coordinating(path: Path, bench: Bench) -> AsyncIterator[GroupCoordinat
         table = CommittedOffsets(store)
         await table.load()
         topics = Topics(cast(Meta, None), store, bench.config, ())
-        consumers = ConsumerGroups(topics, bench.config, bench.clock)
+        consumers = ConsumerGroups(topics, table, bench.config, bench.clock)
         yield GroupCoordinator(table, consumers, bench.config, bench.clock)
 
 

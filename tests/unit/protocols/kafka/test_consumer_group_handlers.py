@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from kio.schema.errors import ErrorCode
 from tests.unit.protocols.kafka.admin_session import AdminSession, admin_session
 from tests.unit.protocols.kafka.test_group_handlers import commit, join
 
+from logmq.errors import DiskFull
 from logmq.protocols.kafka.topic_ids import topic_id
 
 SESSION_MS = 45_000
@@ -111,6 +113,7 @@ async def test_refusals(client: AdminSession) -> None:
     assert await code("a", server_assignor="mine") is ErrorCode.unsupported_assignor
     assert await code("a", subscribed_topic_regex="(") is ErrorCode.invalid_regular_expression
     assert await code("a", group_id="") is ErrorCode.invalid_group_id
+    assert not client.broker.groups.exists("billing"), "nothing is left of a first member that was refused"
     await beat(client, instance_id="i")
     assert await code("a", 5) is ErrorCode.fenced_member_epoch
     assert await code("b", 1) is ErrorCode.unknown_member_id
@@ -218,6 +221,77 @@ async def test_the_timer_ends_sessions(client: AdminSession) -> None:
     await client.broker.groups.expire()
     await client.broker.groups.expire()
     assert not client.broker.groups.exists("billing")
+
+
+async def test_a_restart_goes_unnoticed(tmp_path: Path) -> None:
+    """What a member was told outlives the broker: it goes on in its epoch, keeps what it has, and a partition that it
+    is to give up is not given to another one before it has."""
+    async with admin_session(tmp_path) as before:
+        await before.make("orders", 2)
+        await beat(before, instance_id="i", subscribed_topic_regex="ord.*", server_assignor="range")
+        await beat(before, "b")
+        kept = assigned(await beat(before, "a", 1, instance_id="i"))
+        described = before.broker.groups.consumers.get("billing")
+    async with admin_session(tmp_path) as after:
+        group = after.broker.groups.consumers.get("billing")
+        assert group is not None and described is not None
+        assert (group.epoch, group.assignor, group.target) == (described.epoch, "range", described.target)
+        assert list(group.members) == ["a", "b"] and group._owners == described._owners
+        waiting = await beat(after, "b", 2)
+        assert (waiting.error_code, waiting.assignment) == (ErrorCode.none, None)
+        assert await commit(after, member_id="a", generation_id_or_member_epoch=1, group_instance_id="i") == [
+            ErrorCode.none
+        ]
+        owned = ({"topic_id": topic_id(after.broker.topic("orders")), "partitions": tuple(kept)},)
+        given_up = await beat(after, "a", 1, instance_id="i", topic_partitions=owned)
+        assert given_up.error_code is ErrorCode.none and given_up.member_epoch > 1
+        assert len(assigned(await beat(after, "b", waiting.member_epoch))) == 1
+        await beat(after, "a", -1, instance_id="i")
+        await beat(after, "b", -1)
+    async with admin_session(tmp_path) as at_last:
+        assert not at_last.broker.groups.consumers.has_members("billing")
+
+
+async def test_the_dead_stay_dead(tmp_path: Path) -> None:
+    """A member that was taken for dead is not there again after a restart."""
+    async with admin_session(tmp_path) as before:
+        await before.make("orders", 2)
+        await beat(before)
+        before.clock.ms += SESSION_MS
+        consumers = before.broker.groups.consumers
+        for _, timer in list(consumers._timers.values()):
+            timer._run()
+        await asyncio.gather(*consumers._keeping)
+    async with admin_session(tmp_path) as after:
+        assert not after.broker.groups.exists("billing")
+
+
+async def test_members_are_told_when_nothing_can_be_stored(
+    client: AdminSession, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk does not stop a group from reading; the log says that its members are not stored."""
+
+    async def full(*_: object) -> None:
+        raise DiskFull("no room")
+
+    monkeypatch.setattr(client.broker.groups.offsets, "store_membership", full)
+    assert (await beat(client)).error_code is ErrorCode.none
+    assert "members are not stored" in caplog.text
+
+
+async def test_many_heartbeats_share_a_store(client: AdminSession) -> None:
+    """Members that join at the same time are stored together, and each is answered after its own change is stored."""
+    store = client.broker.groups.offsets.store_membership
+    sizes = []
+
+    async def counting(name: str, fields: Any) -> None:
+        sizes.append(len(fields["members"]))
+        await store(name, fields)
+
+    client.broker.groups.offsets.store_membership = counting  # type: ignore[method-assign]
+    responses = await asyncio.gather(*[beat(client, f"m{number}") for number in range(50)])
+    assert all(response.error_code is ErrorCode.none for response in responses)
+    assert sizes[-1] == 50 and len(sizes) <= 3
 
 
 async def test_bounds(client: AdminSession, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -28,21 +29,24 @@ HURRY_INTERVAL_MS = 500
 """How soon a member is to come back while something is under way for it: others may give up a partition any moment."""
 
 
-def handle_frame(frame: Frame, context: Context) -> bytes:
+def handle_frame(frame: Frame, context: Context) -> Coroutine[Any, Any, bytes]:
     """A member is known to people by its client id, which stands in the request's header."""
-    request = read_request(frame.key, frame.version, frame.data, frame.position)
-    fields = heartbeat(request, frame.version, frame.client_id, context)
+    return _heartbeat(frame, read_request(frame.key, frame.version, frame.data, frame.position), context)
+
+
+async def _heartbeat(frame: Frame, request: Any, context: Context) -> bytes:
+    fields = await heartbeat(request, frame.version, frame.client_id, context)
     return respond(frame, write_response(frame.key, frame.version, fields))
 
 
-def heartbeat(request: Any, version: int, client_id: str, context: Context) -> Fields:
+async def heartbeat(request: Any, version: int, client_id: str, context: Context) -> Fields:
     """The response's fields."""
     wrong = _mistake(request, version)
     if wrong is not None:
         return _failure(ErrorCode.invalid_request, wrong)
     beat = _beat(request, client_id, context)
     try:
-        answer = context.broker.groups.consumer_heartbeat(request.group_id, beat)
+        answer = await context.broker.groups.consumer_heartbeat(request.group_id, beat)
     except LogMQError as error:
         return _failure(group_code(error), str(error))
     if answer.refusal is not None:

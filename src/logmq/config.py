@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from logmq.errors import InvalidConfig, InvalidSetting
 from logmq.limits import GIB, JOURNAL_FIRST_FILE_SIZE, KIB, MIB, PARTITION_COUNT_MAX
-from logmq.model import TopicSettings
+from logmq.model import SettingValue, TopicSettings
 
 T = TypeVar("T")
 
@@ -195,6 +195,26 @@ def _choice(*choices: str) -> Kind[str]:
     return Kind(f"one of {', '.join(choices)}", parse, str)
 
 
+def _exact_choice(*choices: str) -> Kind[str]:
+    """A choice whose spelling is Kafka's; it may be written in any case."""
+    by_lower = {choice.lower(): choice for choice in choices}
+
+    def parse(text: str) -> str:
+        choice = by_lower.get(text.lower())
+        if choice is None:
+            raise ValueError(text)
+        return choice
+
+    return Kind(f"one of {', '.join(choices)}", parse, str)
+
+
+def _parse_policies(text: str) -> str:
+    policies = [policy.strip().lower() for policy in text.split(",")]
+    if not set(policies) <= {"compact", "delete"} or len(policies) != len(set(policies)):
+        raise ValueError(text)
+    return ",".join(policies)
+
+
 def _parse_sync(text: str) -> SyncMode:
     if text.lower() in {"always", "never"}:
         return SyncMode(text.lower())
@@ -234,6 +254,8 @@ _RETENTION_TIME = _limit(_duration(0))
 _RETENTION_SIZE = _limit(_size(0))
 _SEGMENT_SIZE = _size(_SEGMENT_SIZE_MIN)
 _MESSAGE_SIZE = _size(1, _MESSAGE_SIZE_LIMIT)
+_TIMESTAMP_TYPE = _exact_choice("CreateTime", "LogAppendTime")
+_CLEANUP_POLICY = Kind("delete, compact, or both with a comma between", _parse_policies, str)
 
 
 # -- the broker's settings -----------------------------------------------------------------------------------
@@ -257,6 +279,14 @@ class Config:
     )
     segment_size_bytes: int = _setting(GIB, _SEGMENT_SIZE, "size at which a log goes on in a new segment")
     message_size_max_bytes: int = _setting(MIB, _MESSAGE_SIZE, "largest message a topic takes")
+    message_timestamp_type: str = _setting(
+        "CreateTime", _TIMESTAMP_TYPE, "whose clock dates a record: its producer's, or LogAppendTime the broker's"
+    )
+    cleanup_policy: str = _setting(
+        "delete",
+        _CLEANUP_POLICY,
+        "what becomes of old records; compact alone keeps all of them: nothing is compacted yet",
+    )
     partition_count: int = _setting(1, _number(1, PARTITION_COUNT_MAX), "partitions of a new topic")
     auto_create_topics: bool = _setting(True, _TRUTH, "whether the first message to a topic creates it")
     connections_max: int = _setting(10_000, _number(1, 1_000_000), "connections at a time; more are refused")
@@ -265,6 +295,21 @@ class Config:
     )
     connection_queue_size_bytes: int = _setting(
         4 * MIB, _size(64 * KIB), "bytes of one client that wait for the disk; beyond it reading pauses"
+    )
+    kafka_request_size_max_bytes: int = _setting(
+        100 * MIB, _size(KIB), "largest Kafka request; a larger one ends its connection"
+    )
+    group_initial_rebalance_delay_ms: int = _setting(
+        0, _duration(0, "no wait"), "time that the first member of a consumer group waits for others"
+    )
+    consumer_session_timeout_ms: int = _setting(
+        45 * SECOND, _duration(SECOND), "silence after which a member of a consumer group (KIP-848) is taken for dead"
+    )
+    consumer_heartbeat_interval_ms: int = _setting(
+        5 * SECOND, _duration(100), "time between two heartbeats of such a member: it learns of changes by them"
+    )
+    offsets_retention_ms: int | None = _setting(
+        7 * DAY, _limit(_duration(1)), "age at which the offsets of a group without members are forgotten"
     )
     idle_timeout_ms: int = _setting(
         10 * MINUTE, _duration(0, "never"), "silence after which a connection is closed; FOLLOW is never idle"
@@ -285,6 +330,9 @@ class Config:
     )
     retention_check_interval_ms: int = _setting(
         30 * SECOND, _duration(100), "time between two looks for segments past their retention"
+    )
+    producer_id_expiration_ms: int = _setting(
+        DAY, _duration(MINUTE), "silence after which a partition forgets an idempotent producer"
     )
     log_level: str = _setting("info", _choice("debug", "info", "warning", "error"), "least level that is logged")
     log_format: str = _setting(
@@ -418,7 +466,7 @@ class TopicSetting:
 
     name: str
     default: str
-    kind: Kind[int] | Kind[int | None]
+    kind: Kind[Any]
     meaning: str
 
 
@@ -444,17 +492,29 @@ TOPIC_SETTINGS: Mapping[str, TopicSetting] = {
             "size at which a log goes on in a new segment",
         ),
         TopicSetting("max.message.bytes", "message_size_max_bytes", _MESSAGE_SIZE, "largest message the topic takes"),
+        TopicSetting(
+            "message.timestamp.type",
+            "message_timestamp_type",
+            _TIMESTAMP_TYPE,
+            "whose clock dates a record: its producer's, or LogAppendTime the broker's",
+        ),
+        TopicSetting(
+            "cleanup.policy",
+            "cleanup_policy",
+            _CLEANUP_POLICY,
+            "what becomes of old records; compact alone keeps all of them: nothing is compacted yet",
+        ),
     )
 }
 
 
-def parse_topic_settings(texts: Mapping[str, str]) -> dict[str, int | None]:
+def parse_topic_settings(texts: Mapping[str, str]) -> dict[str, SettingValue]:
     """Values of topic settings from their texts, by the same names; None is without limit.
 
     Raises:
         InvalidSetting: there is no such setting, or its value is not allowed.
     """
-    values: dict[str, int | None] = {}
+    values: dict[str, SettingValue] = {}
     for name, text in texts.items():
         setting = TOPIC_SETTINGS.get(name)
         if setting is None:
@@ -466,9 +526,9 @@ def parse_topic_settings(texts: Mapping[str, str]) -> dict[str, int | None]:
     return values
 
 
-def topic_settings(config: Config, overrides: Mapping[str, int | None]) -> TopicSettings:
+def topic_settings(config: Config, overrides: Mapping[str, SettingValue]) -> TopicSettings:
     """What holds for a topic: its own settings, by name, laid over the broker's."""
-    values = {
+    values: dict[str, Any] = {
         setting.default: overrides.get(name, getattr(config, setting.default))
         for name, setting in TOPIC_SETTINGS.items()
     }

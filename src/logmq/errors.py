@@ -3,13 +3,15 @@
     LogMQError
     ├── RequestError            the request is wrong: change it
     │   ├── InvalidTopicName, InvalidGroupName, InvalidSetting, InvalidPartitionCount
-    │   ├── UnknownTopic, UnknownPartition, TopicExists, InternalTopic
+    │   ├── UnknownTopic, UnknownPartition, TopicExists, InternalTopic, GroupHasMembers, UnknownGroup
     │   ├── MessageTooLarge
     │   └── OffsetOutOfRange
     ├── RetriableError          nothing was stored: the same request may work later
     │   ├── NotLeader           ask the leader
     │   ├── Throttled           wait a moment
     │   └── DiskFull            free some room
+    ├── ProducerError           an idempotent producer has lost its place: it must begin anew
+    │   └── OutOfOrderSequence, ProducerFenced
     ├── Unavailable             the outcome is unknown: the write may or may not survive
     ├── Damaged                 these records cannot be read any more; the next ones can
     └── StartupError            the broker cannot start; the message says what to do
@@ -101,6 +103,22 @@ class InternalTopic(RequestError):
         self.topic = topic
 
 
+class UnknownGroup(RequestError):
+    """No group has this name: none has members or has committed an offset under it."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"there is no group {group!r}; the first COMMIT or member makes one")
+        self.group = group
+
+
+class GroupHasMembers(RequestError):
+    """While a group has members, only they may say how far it has come."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"group {group!r} has members, whose commits count; stop them first")
+        self.group = group
+
+
 class MessageTooLarge(RequestError):
     """A message is larger than its topic allows."""
 
@@ -147,6 +165,30 @@ class DiskFull(RetriableError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the disk is full, nothing was stored: {reason}")
+
+
+class ProducerError(LogMQError):
+    """An idempotent producer cannot go on as it does; nothing was stored."""
+
+
+class OutOfOrderSequence(ProducerError):
+    """A batch does not follow the producer's last one."""
+
+    def __init__(self, producer_id: int, sequence: int, expected: int) -> None:
+        super().__init__(f"producer {producer_id} sent sequence {sequence} where {expected} was expected")
+        self.producer_id = producer_id
+        self.sequence = sequence
+        self.expected = expected
+
+
+class ProducerFenced(ProducerError):
+    """A newer instance of the producer has taken over."""
+
+    def __init__(self, producer_id: int, epoch: int, current_epoch: int) -> None:
+        super().__init__(f"producer {producer_id} has epoch {current_epoch} by now, not {epoch}")
+        self.producer_id = producer_id
+        self.epoch = epoch
+        self.current_epoch = current_epoch
 
 
 class Unavailable(LogMQError):

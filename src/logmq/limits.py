@@ -13,6 +13,41 @@ TOPIC_NAME_SIZE_MAX = 249
 GROUP_NAME_SIZE_MAX = 249
 """Group names are kept in memory for as long as their offsets are."""
 
+GROUP_COUNT_MAX = 100_000
+"""Consumer groups with members, and groups with offsets: anybody can make one by asking, for about a kilobyte each."""
+
+GROUP_MEMBER_COUNT_MAX = 10_000
+"""Members of one group: each rebalance tells the leader of all of them, which takes time in proportion."""
+
+GROUP_MEMBER_SIZE_MAX = 1 * MIB
+"""What one member may join with, and what it may be assigned: a consumer of 10,000 partitions needs some 200 KiB."""
+
+GROUPS_SIZE_MAX = 256 * MIB
+"""What all members of all groups joined with and were assigned; beyond it nobody new is let in."""
+
+SESSION_TIMEOUT_MIN_MS = 1_000
+SESSION_TIMEOUT_MAX_MS = 30 * 60_000
+"""Session timeouts that members may ask for. Shorter ones would make a pause of a garbage collector a death and
+heartbeats a load; longer ones would keep dead members for hours. Kafka takes 6 seconds to 30 minutes."""
+
+NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60_000
+"""How long a member that was never part of a generation may wait for one: nobody can say whether it lives. As Kafka."""
+
+PATTERN_SIZE_MAX = 4 * KIB
+PATTERN_STATES_MAX = 10_000
+"""A regular expression that a consumer subscribes by: characters, and states once repetitions are written out."""
+
+PATTERN_STEPS_MAX = 1_000_000
+PATTERN_STEPS_A_NAME_MAX = 1_000
+"""Steps that such an expression may take over all names of topics: some 0.1 s, and 0.1 ms a name, on the event loop.
+Usual ones take under 200 a name."""
+
+OFFSET_METADATA_SIZE_MAX = 4 * KIB
+"""The text that a consumer may commit with an offset; it is kept in memory. Kafka's default."""
+
+OFFSETS_EXPIRY_INTERVAL_S = 60.0
+"""Time between two looks for offsets past their retention: cheap, and days do not depend on a minute."""
+
 PARTITION_COUNT_MAX = 10_000
 """Partitions of one topic. Each costs an open file and a few kilobytes of memory once it is used."""
 
@@ -59,6 +94,23 @@ WORK_THREADS = 8
 OFFSETS_LOG_SIZE_MIN = 1 * MIB
 """Size from which on the log of committed offsets may be compacted: below it is read in a few milliseconds."""
 
+
+DECOMPRESSED_SIZE_MAX = 64 * MIB
+"""What one compressed batch may become where the broker looks into it: a few kilobytes can claim to be gigabytes."""
+
+KEPT_SETTING_SIZE_MAX = 4 * KIB
+"""A setting of a topic that is only kept: it lies in memory with its topic and goes out with every description."""
+
+PRODUCER_ID_BLOCK_SIZE = 1000
+"""Producer ids set aside by one transaction of Meta; those unused are lost when the broker stops. There are 2^63."""
+
+DESCRIBED_PARTITIONS_MAX = 2000
+"""Partitions in one answer to DescribeTopicPartitions; the client asks on from there. Kafka's default."""
+
 LOOP_COMMIT_SIZE_MAX = 64 * KIB
 LOOP_COMMIT_CALLS_MAX = 256
 """The largest commit that the event loop carries out itself: what a disk takes in well under a millisecond."""
+
+ADMIN_ITEMS_MAX = 5_000
+"""Topics or resources in one admin request whose answer is larger than the request: a resource named in five bytes is
+described in five thousand. Those beyond are refused one by one."""

@@ -6,12 +6,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from logmq.errors import InvalidTopicName
 from logmq.limits import TOPIC_NAME_SIZE_MAX
 
 _TOPIC_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{TOPIC_NAME_SIZE_MAX}}}")
+
+
+SettingValue: TypeAlias = int | str | None
+"""What one setting of a topic can be; None is without limit."""
 
 
 class TopicPartition(NamedTuple):
@@ -41,6 +45,20 @@ class TopicSettings:
     retention_bytes: int | None
     segment_size_bytes: int
     message_size_max_bytes: int
+    message_timestamp_type: str = "CreateTime"
+    """Whose clock dates a record: its producer's, or with `LogAppendTime` the broker's."""
+    cleanup_policy: str = "delete"
+    """What becomes of old records: `delete`, `compact` or both, with a comma between."""
+
+    @property
+    def may_delete(self) -> bool:
+        """Whether old records may go; a topic that is only compacted keeps the last record of each key."""
+        return "delete" in self.cleanup_policy.split(",")
+
+    @property
+    def has_retention(self) -> bool:
+        """Whether there is an age or a size beyond which records are deleted."""
+        return self.may_delete and not (self.retention_ms is None and self.retention_bytes is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +73,7 @@ class Topic:
     name: str
     format: Format
     log_ids: tuple[int, ...]
-    overrides: Mapping[str, int | None]
+    overrides: Mapping[str, SettingValue]
     settings: TopicSettings
     created_ms: int
 

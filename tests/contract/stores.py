@@ -40,10 +40,10 @@ class Bench:
     specs: list[LogSpec] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
 
-    def spec(self, topic: str, index: int = 0, **overrides: int | None) -> LogSpec:
+    def spec(self, topic: str, index: int = 0, format: Format = Format.PLAIN, **overrides: int | None) -> LogSpec:
         """A new log's spec, remembered for the next opening."""
         settings = topic_settings(self.config, {name.replace("_", "."): value for name, value in overrides.items()})
-        spec = LogSpec(TopicPartition(topic, index), len(self.specs) + 1, Format.PLAIN, settings)
+        spec = LogSpec(TopicPartition(topic, index), len(self.specs) + 1, format, settings)
         self.specs.append(spec)
         return spec
 

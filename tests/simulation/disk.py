@@ -241,6 +241,11 @@ class SimulatedDisk:
             self.check_power()
             return {name: inode.size for name, inode in self._names.visible.items()}
 
+    def free_size(self) -> int:
+        """What is left of `capacity`; a great deal where there is none."""
+        used = sum(self.sizes().values())
+        return (1 << 50) if self.capacity is None else max(0, self.capacity - used)
+
     def close(self) -> None:
         """Nothing: a simulated directory has no lock that another process might want."""
 

@@ -26,6 +26,7 @@ from logmq.config import (
     topic_settings,
 )
 from logmq.errors import InvalidConfig, InvalidSetting
+from logmq.kept_settings import KEPT_SETTINGS, parse_overrides
 from logmq.limits import MIB
 from logmq.model import TopicSettings
 
@@ -280,6 +281,10 @@ def test_topic_settings_are_read_by_kafkas_names() -> None:
         "max.message.bytes": 1000,
     }
     assert parse_topic_settings({"retention.ms": "none"}) == {"retention.ms": None}
+    assert parse_topic_settings({"message.timestamp.type": "logappendtime", "cleanup.policy": "compact, delete"}) == {
+        "message.timestamp.type": "LogAppendTime",
+        "cleanup.policy": "compact,delete",
+    }
 
 
 @pytest.mark.parametrize(
@@ -290,7 +295,9 @@ def test_topic_settings_are_read_by_kafkas_names() -> None:
         ("max.message.bytes", "none"),
         ("retention.ms", "soon"),
         ("retention.ms", ""),
-        ("cleanup.policy", "compact"),
+        ("cleanup.policy", "forget"),
+        ("cleanup.policy", "delete,delete"),
+        ("message.timestamp.type", "now"),
         ("retention_ms", "1"),
         ("", ""),
     ],
@@ -338,9 +345,34 @@ def test_the_page_lists_every_setting_as_it_is() -> None:
 def test_the_page_lists_every_topic_setting_as_it_is() -> None:
     """docs/settings.md has exactly the topics' settings, in order."""
     assert table("Topics") == [
-        [f"`{each.name}`", each.kind.unit, each.kind.allowed, each.meaning, f"`{each.default}`"]
+        [f"`{each.name}`", each.kind.unit or "-", each.kind.allowed, each.meaning, f"`{each.default}`"]
         for each in TOPIC_SETTINGS.values()
     ]
+
+
+def test_the_page_lists_every_kept_setting_as_it_is() -> None:
+    """docs/settings.md has exactly the settings that are only kept, in order."""
+    assert table("Kept for Kafka clients") == [
+        [f"`{each.name}`", f"`{each.default}`" if each.default else "-", each.kind.allowed, each.meaning]
+        for each in KEPT_SETTINGS.values()
+    ]
+
+
+def test_kept_settings_are_checked_and_come_back_in_one_spelling() -> None:
+    """Values are normalised; impossible ones and unknown names are refused by name; each default is allowed."""
+    texts = {"min.insync.replicas": "02", "preallocate": "TRUE", "min.cleanable.dirty.ratio": "1", "retention.ms": "1d"}
+    assert parse_overrides(texts) == {
+        "min.insync.replicas": "2",
+        "preallocate": "true",
+        "min.cleanable.dirty.ratio": "1.0",
+        "retention.ms": 86_400_000,
+    }
+    for each in KEPT_SETTINGS.values():
+        assert each.kind.parse(each.default) == each.default
+    wrong = {"min.insync.replicas": "0", "flush.ms": "x", "min.cleanable.dirty.ratio": "nan", "colour": "red"}
+    for name, text in wrong.items():
+        with pytest.raises(InvalidSetting, match=name):
+            parse_overrides({name: text})
 
 
 def test_the_pages_example_is_a_configuration_file(tmp_path: Path) -> None:

@@ -203,6 +203,11 @@ PROGRAM_OF_PACKAGE = {
     "strace": "strace",
     "tmux": "tmux",
     "redis-server": "redis-server",
+    "kcat": "kcat",
+    "nodejs": "node",
+    "npm": "npm",
+    "openjdk-17-jdk-headless": "javac",
+    "maven": "mvn",
 }
 
 
@@ -220,7 +225,13 @@ def ci_programs(checkout: Checkout, uid: int, missing: set[str]) -> dict[str, st
     for package, program in PROGRAM_OF_PACKAGE.items():
         if package not in missing:
             checkout.program(path / program, TOOL)
-    return {"PATH": str(path)}
+    clients = checkout.path / "clients"  # as if the Kafka clients had been installed before
+    (clients / "node" / "node_modules" / "kafkajs").mkdir(parents=True)
+    (clients / "java").mkdir()
+    version = re.search(r"^KAFKA=(\S+)$", (ROOT / ".ci" / "kafka-clients").read_text(), re.MULTILINE)
+    assert version is not None
+    (clients / "java" / f"kafka-clients-{version[1]}.jar").touch()
+    return {"PATH": str(path), "KAFKA_CLIENTS_DIR": str(clients)}
 
 
 def test_ci_runs_make_test(checkout: Checkout) -> None:

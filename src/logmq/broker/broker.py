@@ -5,38 +5,57 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from logmq.broker.groups import OFFSETS_TOPIC, CommittedOffsets
+from logmq.broker.groups.consumer_groups import ConsumerGroups
+from logmq.broker.groups.coordinator import GroupCoordinator, GroupOverview
+from logmq.broker.groups.group import GroupState
+from logmq.broker.groups.member import NO_GENERATION, Caller
+from logmq.broker.groups.offsets import OFFSETS_TOPIC, CommittedOffset, CommittedOffsets
+from logmq.broker.producer_ids import ProducerIds
 from logmq.broker.topics import Topics
 from logmq.clock import Clock
 from logmq.config import Config
-from logmq.errors import InternalTopic, UnknownTopic
+from logmq.errors import GroupHasMembers, InternalTopic, UnknownGroup, UnknownTopic
+from logmq.limits import DECOMPRESSED_SIZE_MAX, READ_SIZE
 from logmq.model import Bounds, Format, Topic, TopicPartition
-from logmq.storage.engine import Append, Appending, Chunk, LogStatistics, LogStore, Meta
+from logmq.records import batches
+from logmq.records.records import decode
+from logmq.storage.engine import ActiveProducer, Append, Appending, Chunk, LogStatistics, LogStore, Meta
 
 
 class Broker:
     """Made by `start`. All methods belong to the event loop's thread."""
 
-    def __init__(self, store: LogStore, topics: Topics, offsets: CommittedOffsets) -> None:
+    def __init__(
+        self,
+        store: LogStore,
+        topics: Topics,
+        groups: GroupCoordinator,
+        producer_ids: ProducerIds,
+        clock: Clock,
+        cluster_id: str,
+    ) -> None:
+        self.cluster_id = cluster_id
+        self._producer_ids = producer_ids
         self._store = store
         self._topics = topics
-        self._offsets = offsets
+        self._clock = clock
+        self.groups = groups
+        """Who reads what together, and how far they have come."""
 
     @classmethod
     async def start(cls, meta: Meta, store: LogStore, config: Config, clock: Clock) -> Broker:
         """The broker over an opened engine; reads committed offsets back.
 
-        Raises: DiskFull, Damaged, Unavailable.
+        Raises: DiskFull, Unavailable.
         """
         topics = Topics(meta, store, config, await meta.topics())
-        try:
-            topics.get(OFFSETS_TOPIC)
-        except UnknownTopic:
-            await topics.create(OFFSETS_TOPIC, Format.PLAIN, 1, {"retention.ms": "none"}, internal=True)
-        offsets = CommittedOffsets(store, clock)
+        await _ensure_offsets_topic(topics)
+        offsets = CommittedOffsets(store)
         await offsets.load()
         await offsets.retain([topic.name for topic in topics])
-        return cls(store, topics, offsets)
+        groups = GroupCoordinator(offsets, ConsumerGroups(topics, offsets, config, clock), config, clock)
+        groups.start()
+        return cls(store, topics, groups, ProducerIds(meta), clock, await meta.cluster_id())
 
     # -- topics ------------------------------------------------------------------------------------------------------
 
@@ -59,6 +78,13 @@ class Broker:
         """Make a topic, with the default number of partitions if none is given. Raises: as `Topics.create`."""
         return await self._topics.create(name, format, partition_count, overrides or {}, internal=False)
 
+    def check_new_topic(
+        self, name: str, *, partition_count: int | None = None, overrides: Mapping[str, str] | None = None
+    ) -> int:
+        """How many partitions a topic would get by `create_topic`. Raises: what that would raise."""
+        count, _ = self._topics.check_new(name, partition_count, overrides or {}, internal=False)
+        return count
+
     async def ensure_topic(self, name: str, *, format: Format) -> Topic:
         """The topic, made if it is not there. Raises: as `Topics.ensure`."""
         return await self._topics.ensure(name, format)
@@ -72,7 +98,7 @@ class Broker:
     async def drop_topic(self, name: str) -> None:
         """Delete a topic, its records and what groups committed for it. Raises: as `Topics.drop`."""
         await self._topics.drop(name)
-        await self._offsets.forget_topic(name)
+        await self.groups.offsets.forget_topic(name)
 
     def bounds(self, partition: TopicPartition) -> Bounds:
         """Where a partition begins and ends. Raises: UnknownTopic, UnknownPartition."""
@@ -110,22 +136,98 @@ class Broker:
         """See `LogStore.read`."""
         return await self._store.read(partition, offset, size_max)
 
+    async def trim(self, partition: TopicPartition, offset: int) -> int:
+        """See `LogStore.trim`. Raises: UnknownTopic, UnknownPartition, InternalTopic, Unavailable."""
+        self.check_producible(partition)
+        return await self._store.trim(partition, offset)
+
+    async def new_producer_id(self) -> int:
+        """An id that no other producer has or had. Raises: DiskFull, Unavailable."""
+        return await self._producer_ids.next()
+
+    async def producers(self, partition: TopicPartition) -> list[ActiveProducer]:
+        """See `LogStore.producers`."""
+        return await self._store.producers(partition)
+
+    async def find_timestamp(self, partition: TopicPartition, timestamp_ms: int) -> tuple[int, int]:
+        """Offset and time of the first record whose time is at or after `timestamp_ms`; -1 and -1 if there is none.
+
+        Records of a plain topic have no time of their own: there it is when they were committed, to the precision of
+        an index entry. Raises: UnknownTopic, UnknownPartition, Damaged, Unavailable.
+        """
+        offset = await self._store.find_timestamp(partition, timestamp_ms)
+        if offset >= self._store.bounds(partition).high_watermark:
+            return -1, -1
+        if self._topics.get(partition.topic).format is Format.PLAIN:
+            return offset, timestamp_ms
+        return await self._find_record(partition, offset, timestamp_ms)
+
+    async def _find_record(self, partition: TopicPartition, offset: int, timestamp_ms: int) -> tuple[int, int]:
+        while (chunk := await self._store.read(partition, offset, READ_SIZE)).data:
+            for position, header in batches.headers(chunk.data):
+                if header.max_timestamp_ms < timestamp_ms:
+                    continue
+                for record in decode(chunk.data[position : position + header.size], DECOMPRESSED_SIZE_MAX):
+                    if record.timestamp_ms >= timestamp_ms:
+                        return record.offset, record.timestamp_ms
+            offset = chunk.next_offset
+        return -1, -1
+
     async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool:
         """See `LogStore.wait`."""
         return await self._store.wait(partition, offset, timeout_s)
 
     # -- committed offsets -------------------------------------------------------------------------------------------
 
-    async def commit_offset(self, group: str, partition: TopicPartition, offset: int) -> None:
-        """Remember how far a group has come. Durability: as an append, when it returns.
+    def check_partition(self, partition: TopicPartition) -> Topic:
+        """The topic of a partition that exists. Raises: InvalidTopicName, UnknownTopic, UnknownPartition."""
+        return self._topics.check_partition(partition)
 
-        Raises: InvalidGroupName, UnknownTopic, UnknownPartition, DiskFull, Throttled, Unavailable.
+    async def commit_offset(self, group: str, partition: TopicPartition, offset: int) -> None:
+        """Remember how far a group has come, as an administrator says. Durability: as an append, when it returns.
+
+        Raises: InvalidGroupName, GroupHasMembers, UnknownTopic, UnknownPartition, DiskFull, Throttled, Unavailable.
         """
         self._topics.check_partition(partition)
-        await self._offsets.commit(group, partition, offset)
+        committed = CommittedOffset(offset, self._clock.now_ms())
+        refusal = await self.groups.commit(group, Caller(""), NO_GENERATION, {partition: committed})
+        if refusal is not None:
+            raise GroupHasMembers(group)
 
     def committed_offset(self, group: str, partition: TopicPartition) -> int | None:
         """How far a group has come; None if it never committed. Raises: UnknownTopic, UnknownPartition."""
         self._topics.check_partition(partition)
-        committed = self._offsets.get(group, partition)
+        committed = self.groups.offsets.get(group, partition)
         return None if committed is None else committed.offset
+
+    def group(self, name: str) -> GroupOverview:
+        """A group as it stands. Raises: UnknownGroup."""
+        overview = self.groups.describe(name)
+        if overview.state == GroupState.DEAD:
+            raise UnknownGroup(name)
+        return overview
+
+    def group_offsets(self, name: str) -> dict[TopicPartition, int]:
+        """How far a group has come in each partition that it committed for."""
+        return {partition: committed.offset for partition, committed in self.groups.offsets.of_group(name).items()}
+
+    async def forget_group(self, name: str) -> None:
+        """Delete a group without members, and all that it committed. Durability: as an append, when it returns.
+
+        Raises: UnknownGroup, GroupHasMembers, DiskFull, Throttled, Unavailable.
+        """
+        self.group(name)
+        if await self.groups.delete(name) is not None:
+            raise GroupHasMembers(name)
+
+
+async def _ensure_offsets_topic(topics: Topics) -> None:
+    """Offsets are kept for as long as their groups are: no retention of the broker's may delete them."""
+    keep = {"retention.ms": "none", "retention.bytes": "none"}
+    try:
+        settings = topics.get(OFFSETS_TOPIC).settings
+    except UnknownTopic:
+        await topics.create(OFFSETS_TOPIC, Format.PLAIN, 1, keep, internal=True)
+        return
+    if settings.retention_ms is not None or settings.retention_bytes is not None:
+        await topics.alter(OFFSETS_TOPIC, None, keep)

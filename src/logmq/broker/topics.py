@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
-from logmq.config import Config, parse_topic_settings
+from logmq.config import Config
 from logmq.errors import InternalTopic, InvalidPartitionCount, TopicExists, UnknownPartition, UnknownTopic
+from logmq.kept_settings import check_names, parse_overrides
 from logmq.limits import PARTITION_COUNT_MAX
-from logmq.model import Format, Topic, TopicPartition, check_topic_name
+from logmq.model import Format, SettingValue, Topic, TopicPartition, check_topic_name
 from logmq.storage.engine import LogSpec, LogStore, Meta
 
 DEFAULT = "default"
@@ -32,6 +33,8 @@ class Topics:
         self._store = store
         self._config = config
         self._by_name = {topic.name: topic for topic in topics}
+        self.version = 0
+        """Grows with every change: who keeps something worked out from topics sees by it that they are others now."""
         self._changing = asyncio.Lock()
 
     def __iter__(self) -> Iterator[Topic]:
@@ -51,6 +54,22 @@ class Topics:
             raise UnknownPartition(topic.name, partition.index, len(topic.log_ids))
         return topic
 
+    def check_new(
+        self, name: str, partition_count: int | None, overrides: Mapping[str, str], *, internal: bool
+    ) -> tuple[int, dict[str, SettingValue]]:
+        """How many partitions and which settings a new topic would have.
+
+        Raises: InvalidTopicName, InternalTopic, TopicExists, InvalidPartitionCount, InvalidSetting.
+        """
+        check_topic_name(name)
+        if name.startswith("__") and not internal:
+            raise InternalTopic(name)
+        count = self._config.partition_count if partition_count is None else partition_count
+        _check_count(count)
+        if name in self._by_name:
+            raise TopicExists(name)
+        return count, parse_overrides(overrides)
+
     async def create(
         self, name: str, format: Format, partition_count: int | None, overrides: Mapping[str, str], *, internal: bool
     ) -> Topic:
@@ -58,12 +77,7 @@ class Topics:
 
         Raises: InvalidTopicName, InternalTopic, TopicExists, InvalidPartitionCount, InvalidSetting, DiskFull.
         """
-        check_topic_name(name)
-        if name.startswith("__") and not internal:
-            raise InternalTopic(name)
-        count = self._config.partition_count if partition_count is None else partition_count
-        _check_count(count)
-        values = parse_topic_settings(overrides)
+        count, values = self.check_new(name, partition_count, overrides, internal=internal)
         async with self._changing:
             if name in self._by_name:
                 raise TopicExists(name)
@@ -75,6 +89,7 @@ class Topics:
                 await self._meta.finish_drop(name)
                 raise
             self._by_name[name] = topic
+            self.version += 1
         return topic
 
     async def ensure(self, name: str, format: Format) -> Topic:
@@ -89,12 +104,17 @@ class Topics:
             return self.get(name)
 
     async def alter(self, name: str, partition_count: int | None, overrides: Mapping[str, str]) -> Topic:
-        """Add partitions and change settings. Raises: UnknownTopic, InvalidPartitionCount, InvalidSetting, DiskFull."""
+        """Add partitions and change settings.
+
+        Raises: UnknownTopic, InternalTopic, InvalidPartitionCount, InvalidSetting, DiskFull.
+        """
         reset = [setting for setting, text in overrides.items() if text.lower() == DEFAULT]
-        parse_topic_settings(dict.fromkeys(reset, "1048576"))  # names must exist even where values go
-        values = parse_topic_settings({setting: text for setting, text in overrides.items() if setting not in reset})
+        check_names(reset)
+        values = parse_overrides({setting: text for setting, text in overrides.items() if setting not in reset})
         async with self._changing:
             topic = self.get(name)
+            if topic.internal:
+                raise InternalTopic(name)
             if overrides:
                 kept = {setting: value for setting, value in topic.overrides.items() if setting not in reset}
                 topic = await self._meta.alter_topic(name, {**kept, **values})
@@ -112,6 +132,7 @@ class Topics:
         topic = await self._meta.add_partitions(topic.name, partition_count)
         await self._store.create(specs_of(topic, first=before))
         self._by_name[topic.name] = topic
+        self.version += 1
         return topic
 
     async def drop(self, name: str) -> None:
@@ -125,6 +146,7 @@ class Topics:
                 raise InternalTopic(name)
             await self._meta.begin_drop(name)
             del self._by_name[name]
+            self.version += 1
             await self._store.drop(topic.partitions())
             await self._meta.finish_drop(name)
 

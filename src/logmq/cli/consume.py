@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,7 +17,8 @@ import typer
 from logmq.cli.options import DEFAULT_SERVER, Partition, Server
 from logmq.cli.progress import progress
 from logmq.client.address import Address
-from logmq.client.connection import CONNECT_TIMEOUT_S, connect
+from logmq.client.connection import CONNECT_TIMEOUT_S, Connection, connect
+from logmq.client.errors import ConnectionLost
 from logmq.client.replies import Message
 from logmq.client.streams import MessageStream
 from logmq.model import TopicPartition
@@ -42,6 +44,10 @@ def consume(
     ] = "earliest",
     count: Annotated[int | None, typer.Option("--count", "-n", min=0, help="Stop after so many messages.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for messages to come.")] = False,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", "-g", metavar="GROUP", help="Go on where this group stopped, and keep its place."),
+    ] = None,
     message_format: Annotated[
         MessageFormat, typer.Option("--format", help="The bytes and a newline, or an object a line.")
     ] = MessageFormat.RAW,
@@ -50,6 +56,9 @@ def consume(
     """Print messages from an offset on.
 
     Stops at the end of the log unless --follow is given.
+
+    With --group it begins where the group has come to (--from counts if that is nowhere yet), and commits what was
+    printed, so that the next run goes on from there.
 
     With --format json: offset, partition, and value, or base64 where the bytes are not UTF-8.
     """
@@ -63,10 +72,61 @@ def consume(
         follows=follow,
         timeout_s=CONNECT_TIMEOUT_S,
     )
-    asyncio.run(_print(stream, target, message_format, server))
+    if group is None:
+        asyncio.run(_print(stream, target, message_format, server))
+    else:
+        asyncio.run(_print_for_group(stream, target, message_format, server, group))
 
 
-async def _print(stream: MessageStream, target: TopicPartition, form: MessageFormat, server: Address) -> None:
+async def _print_for_group(
+    stream: MessageStream, target: TopicPartition, form: MessageFormat, server: Address, group: str
+) -> None:
+    async with aclosing(Place(server, group, target)) as place:
+        committed = await place.committed()
+        await _print(stream if committed is None else replace(stream, offset=committed), target, form, server, place)
+
+
+class Place:
+    """How far a group has come in a partition, kept at the broker."""
+
+    def __init__(self, server: Address, group: str, target: TopicPartition) -> None:
+        self._server = server
+        self._group = group
+        self._target = target
+        self._connection: Connection | None = None
+
+    async def aclose(self) -> None:
+        """Close the connection to the broker."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def committed(self) -> int | None:
+        """What the group committed last; None if nothing."""
+        connection = await self._connected()
+        return await connection.committed(self._group, self._target.topic, partition=self._target.index)
+
+    async def commit(self, offset: int) -> None:
+        """Keep that the group goes on from `offset`. Durability: as `Connection.commit`."""
+        try:
+            await self._commit(offset)
+        except ConnectionLost:  # a broker closes connections that were silent for long, as between rare messages
+            await self.aclose()
+            await self._commit(offset)
+
+    async def _commit(self, offset: int) -> None:
+        connection = await self._connected()
+        await connection.commit(self._group, self._target.topic, offset, partition=self._target.index)
+
+    async def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = await connect(self._server)
+        return self._connection
+
+
+async def _print(
+    stream: MessageStream, target: TopicPartition, form: MessageFormat, server: Address, place: Place | None = None
+) -> None:
     # On a terminal the messages themselves show the progress.
     shows = not stream.follows and not sys.stdout.isatty() and sys.stderr.isatty()
     start, end = await _bounds(stream, target, server) if shows else (0, None)
@@ -77,6 +137,8 @@ async def _print(stream: MessageStream, target: TopicPartition, form: MessageFor
                 batch = received if left is None else received[:left]
                 sys.stdout.buffer.write(_rendered(batch, target.index, form))
                 sys.stdout.buffer.flush()  # a batch is what came together: whoever reads it should have it now
+                if place is not None and batch:
+                    await place.commit(batch[-1].next_offset)
                 shown.advance(batch[-1].next_offset - start if batch else 0, len(batch))
                 start = batch[-1].next_offset if batch else start
                 left = None if left is None else left - len(batch)

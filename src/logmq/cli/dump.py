@@ -17,8 +17,10 @@ from logmq.cli.exits import ExitCode
 from logmq.cli.options import Format
 from logmq.cli.output import OutputFormat
 from logmq.cli.table import print_table
-from logmq.errors import RequestError
-from logmq.records import frames
+from logmq.errors import LogMQError, RequestError
+from logmq.limits import DECOMPRESSED_SIZE_MAX
+from logmq.records import batches, frames
+from logmq.records.records import decode
 from logmq.storage.local import checkpoint
 from logmq.storage.local.index import salvage_entries
 from logmq.storage.local.journal import HEADER_SIZE, decode_header, find_record
@@ -39,6 +41,7 @@ class Kind:
 
 
 LOG = Kind("segment", ("offset", "length", "payload"))
+BATCHES = Kind("segment", ("offset", "timestamp_ms", "key", "value", "headers", "batch", "producer"))
 INDEX = Kind("index", ("number", "offset", "position", "timestamp_ms", "crc32c"))
 JOURNAL = Kind("journal", ("commit", "synced", "timestamp_ms", "log_id", "kind", "position", "first_offset", "size"))
 CHECKPOINT_KIND = Kind(
@@ -77,7 +80,11 @@ def _open(path: Path) -> tuple[Kind, Iterator[Row]]:
         return DIRECTORY, _directory(path)
     segment = parse_segment(path.name)
     if segment is not None:
-        return (LOG, _frames(path, segment.base_offset)) if segment.kind == "log" else (INDEX, _entries(path))
+        if segment.kind != "log":
+            return INDEX, _entries(path)
+        if _holds_batches(path, segment.base_offset):
+            return BATCHES, _records(path)
+        return LOG, _frames(path, segment.base_offset)
     if parse_journal(path.name) is not None:
         return JOURNAL, _commits(path)
     if path.name == CHECKPOINT:
@@ -109,6 +116,83 @@ def _frames(path: Path, base_offset: int) -> Iterator[Row]:
             data, offset = data[end:], offset + end
         if data:
             yield {"offset": offset, "length": len(data), "payload": "(not a whole frame)", "damaged": True}
+
+
+def _holds_batches(path: Path, base_offset: int) -> bool:
+    """Whether a segment begins with a batch: of a plain log's frames none looks like one, down to its checksum."""
+    with path.open("rb") as file:
+        data = file.read(batches.HEADER_SIZE)
+        if len(data) < batches.HEADER_SIZE:
+            return False
+        header = batches.header_at(data, 0)
+        if header.magic != batches.MAGIC or header.base_offset != base_offset or header.length < 0:
+            return False
+        data += file.read(header.size - len(data))
+    return batches.matches_checksum(data, 0)
+
+
+def _records(path: Path) -> Iterator[Row]:
+    """A row for each record; one for a batch that shows no records, and one for what is damaged."""
+    with path.open("rb") as file:
+        data, position = b"", 0
+        while block := file.read(_BLOCK_SIZE):
+            data += block
+            end = 0
+            for start, header in batches.headers(data):
+                yield from _records_of(data[start : start + header.size], header)
+                end = start + header.size
+            data, position = data[end:], position + end
+        if data:
+            yield _damaged_batch(f"at position {position}", f"({len(data)} bytes that are no whole batch)")
+
+
+def _records_of(data: bytes, header: batches.BatchHeader) -> Iterator[Row]:
+    if not batches.matches_checksum(data, 0):
+        yield _damaged_batch(header.base_offset, "(wrong checksum)")
+        return
+    about = {"batch": _describe_batch(header), "producer": _describe_producer(header)}
+    if header.attributes & batches.CONTROL:
+        marker = {"offset": header.base_offset, "timestamp_ms": header.max_timestamp_ms, "value": "(marker)"}
+        yield {**dict.fromkeys(BATCHES.columns, ""), **marker, **about}
+        return
+    try:
+        for record in decode(data, DECOMPRESSED_SIZE_MAX):
+            headers = " ".join([f"{key}={_preview_of(value)}" for key, value in record.headers])
+            yield {
+                "offset": record.offset,
+                "timestamp_ms": record.timestamp_ms,
+                "key": _preview_of(record.key),
+                "value": _preview_of(record.value),
+                "headers": headers,
+                **about,
+            }
+    except LogMQError as error:
+        yield _damaged_batch(header.base_offset, f"({error})")
+
+
+def _damaged_batch(offset: int | str, reason: str) -> Row:
+    return {**dict.fromkeys(BATCHES.columns, ""), "offset": offset, "value": reason, "damaged": True}
+
+
+def _describe_batch(header: batches.BatchHeader) -> str:
+    """Such as `0+3 zstd 120 bytes`: base offset, count, codec and size, and what else is set."""
+    codec = header.compression
+    words = [f"{header.base_offset}+{header.record_count}"]
+    words.append(batches.Compression(codec).name.lower() if codec <= batches.Compression.ZSTD else f"codec {codec}")
+    words.append(f"{header.size} bytes")
+    flags = ((batches.LOG_APPEND_TIME, "append time"), (batches.TRANSACTIONAL, "transactional"))
+    words += [word for flag, word in flags if header.attributes & flag]
+    return " ".join(words)
+
+
+def _describe_producer(header: batches.BatchHeader) -> str:
+    if header.producer_id < 0:
+        return ""
+    return f"{header.producer_id} epoch {header.producer_epoch} sequence {header.base_sequence}"
+
+
+def _preview_of(field: bytes | None) -> str:
+    return "(null)" if field is None else _preview(field)
 
 
 def _preview(payload: bytes) -> str:

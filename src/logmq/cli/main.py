@@ -21,6 +21,7 @@ from logmq.cli.exits import reported
 COMMANDS = {
     "serve": "Start the broker.",
     "topic": "List, create, describe, alter and delete topics.",
+    "group": "List, describe, move and delete consumer groups.",
     "produce": "Store messages: one given, or each line of standard input.",
     "consume": "Print the messages of a topic.",
     "bench": "Load a broker and print what it carried.",

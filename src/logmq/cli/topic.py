@@ -16,6 +16,7 @@ from logmq.client.blocking import Client
 from logmq.client.connection import TopicDescription
 from logmq.client.replies import SettingValue
 from logmq.config import TOPIC_SETTINGS
+from logmq.model import Format as StoredAs
 
 app = typer.Typer(help="List, create, describe, alter and delete topics.", no_args_is_help=True)
 
@@ -50,10 +51,18 @@ def create(
     topic: TopicName,
     partitions: PartitionCount = None,
     settings: Assignments = None,
+    stored_as: Annotated[
+        StoredAs | None,
+        typer.Option(
+            "--stored-as", help="Plain: values alone. Batch: as Kafka clients send them, with keys and headers."
+        ),
+    ] = None,
     server: Server = DEFAULT_SERVER,
 ) -> None:
     """Create a topic. What is not given follows the broker's settings."""
     assigned = _assigned(settings or [])
+    if stored_as is not None:
+        assigned["format"] = stored_as.value
     with Client(server) as client:
         client.create(topic, partitions, assigned)
     typer.echo(f"created topic {topic}", err=True)
@@ -142,20 +151,22 @@ def _print_description(description: TopicDescription) -> None:
 
 def _shown(setting: SettingValue) -> str:
     """A value in the unit that a person would write it in."""
-    value, known = _number(setting), TOPIC_SETTINGS.get(setting.name)
-    return setting.value if value is None or known is None else known.kind.show(value)
+    value, known = _value(setting), TOPIC_SETTINGS.get(setting.name)
+    return known.kind.show(value) if known is not None and isinstance(value, int) else setting.value
 
 
-def _number(setting: SettingValue) -> int | None:
-    """A setting's value, None where it is without limit (or no number)."""
-    return int(setting.value) if setting.value.isascii() and setting.value.isdigit() else None
+def _value(setting: SettingValue) -> int | str | None:
+    """A setting's value: a number, a word, or None where it is without limit."""
+    if setting.value.isascii() and setting.value.isdigit():
+        return int(setting.value)
+    return None if setting.value == "none" else setting.value
 
 
 def _description_json(description: TopicDescription) -> dict[str, object]:
     return {
         "name": description.name,
         "format": description.format,
-        "settings": {each.name: {"value": _number(each), "from": each.origin} for each in description.settings},
+        "settings": {each.name: {"value": _value(each), "from": each.origin} for each in description.settings},
         "partitions": [
             {
                 "partition": each.index,

@@ -8,7 +8,7 @@ async with logmq.client.connect("127.0.0.1:8080") as connection:
 
 from logmq.client.address import Address, parse_address
 from logmq.client.blocking import Client
-from logmq.client.connection import Connection, TopicDescription, connect
+from logmq.client.connection import Connection, GroupDescription, TopicDescription, connect
 from logmq.client.errors import (
     CannotConnect,
     ClientError,
@@ -17,7 +17,7 @@ from logmq.client.errors import (
     ProtocolViolation,
     ServerError,
 )
-from logmq.client.replies import Message, PartitionSummary, SettingValue, TopicSummary
+from logmq.client.replies import GroupOffset, GroupSummary, Message, PartitionSummary, SettingValue, TopicSummary
 from logmq.client.streams import MessageStream
 
 __all__ = [
@@ -27,6 +27,9 @@ __all__ = [
     "ClientError",
     "Connection",
     "ConnectionLost",
+    "GroupDescription",
+    "GroupOffset",
+    "GroupSummary",
     "Message",
     "MessageStream",
     "PartitionSummary",

@@ -7,8 +7,8 @@ from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from logmq.client.address import Address
-from logmq.client.connection import CONNECT_TIMEOUT_S, SERVER, Connection, TopicDescription, connect
-from logmq.client.replies import Message, TopicSummary
+from logmq.client.connection import CONNECT_TIMEOUT_S, SERVER, Connection, GroupDescription, TopicDescription, connect
+from logmq.client.replies import GroupSummary, Message, TopicSummary
 from logmq.client.requests import Offset
 from logmq.client.streams import MessageStream
 
@@ -107,6 +107,18 @@ class Client:
     def committed(self, group: str, topic: str, *, partition: int = 0) -> int | None:
         """How far a group has read; None if it never said."""
         return self._run(self._connection.committed(group, topic, partition=partition))
+
+    def groups(self) -> list[GroupSummary]:
+        """All groups, by name."""
+        return self._run(self._connection.groups())
+
+    def group(self, name: str) -> GroupDescription:
+        """A group, and how far it has read in each partition."""
+        return self._run(self._connection.group(name))
+
+    def forget(self, group: str) -> None:
+        """Delete a group without members, with all that it committed, for good."""
+        self._run(self._connection.forget(group))
 
     def ping(self) -> None:
         """Return when the broker answers."""

@@ -17,6 +17,8 @@ from logmq.client.link import Link, open_link
 from logmq.client.replies import (
     CommittedOffset,
     EndOfLog,
+    GroupOffset,
+    GroupSummary,
     Message,
     Ok,
     PartitionSummary,
@@ -48,6 +50,14 @@ class TopicDescription:
     format: str
     settings: tuple[SettingValue, ...]
     partitions: tuple[PartitionSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDescription:
+    """A group, and how far it has read in each partition that it committed for."""
+
+    summary: GroupSummary
+    offsets: tuple[GroupOffset, ...]
 
 
 class Connection:
@@ -167,6 +177,22 @@ class Connection:
     async def committed(self, group: str, topic: str, *, partition: int = 0) -> int | None:
         """How far a group has read; None if it never said."""
         return (await self._ask(requests.committed(group, topic, partition), CommittedOffset)).offset
+
+    async def groups(self) -> list[GroupSummary]:
+        """All groups, by name."""
+        return await self._list(requests.GROUPS, GroupSummary)
+
+    async def group(self, name: str) -> GroupDescription:
+        """A group, and how far it has read in each partition that it committed for."""
+        replies = await self._link.send(requests.group(name), Listing()).future
+        groups = [reply for reply in replies if isinstance(reply, GroupSummary)]
+        if len(groups) != 1:
+            raise unexpected(replies[0] if replies else EndOfLog())
+        return GroupDescription(groups[0], tuple(reply for reply in replies if isinstance(reply, GroupOffset)))
+
+    async def forget(self, group: str) -> None:
+        """Delete a group without members, with all that it committed, for good."""
+        await self._ask(requests.forget(group), Ok)
 
     async def ping(self) -> None:
         """Return when the broker answers."""

@@ -1,16 +1,17 @@
 r"""Answers of the text protocol: bytes in, values out, no I/O.
 
     OK 42\n                          PRODUCE, WRITE
-    OK\n                             CREATE, ALTER, DROP, COMMIT
+    OK\n                             CREATE, ALTER, DROP, COMMIT, FORGET
     MESSAGE 42 5 he\no!\n            CONSUME, FOLLOW: the payload by its length, it may hold newlines
     EOF\n                            CONSUME at or beyond the end
     TOPIC, SETTING, PARTITION        the lines of TOPICS and DESCRIBE
+    GROUP, OFFSET t/0 5 7 2          the lines of GROUPS and GROUP
     END 47\n                         what ends an answer of many lines
     OFFSET 42\n, NONE\n              COMMITTED
     PONG\n                           PING
     ERR UNKNOWN_TOPIC why\n          in place of any of them
 
-Lines of TOPIC, SETTING and PARTITION may grow more words at their end; those are passed over.
+Lines of TOPIC, SETTING, PARTITION and OFFSET with a partition may grow more words at their end; those are passed over.
 """
 
 from __future__ import annotations
@@ -112,6 +113,26 @@ class PartitionSummary:
     segment_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class GroupSummary:
+    """One line of GROUPS; `state` is Kafka's word."""
+
+    name: str
+    state: str
+    member_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOffset:
+    """How far a group has read in a partition, and how much there is behind that: bytes or, in `batch`, messages."""
+
+    topic: str
+    partition: int
+    offset: int
+    high_watermark: int
+    lag: int
+
+
 Reply = (
     Message
     | Ok
@@ -124,6 +145,8 @@ Reply = (
     | TopicSummary
     | SettingValue
     | PartitionSummary
+    | GroupSummary
+    | GroupOffset
 )
 
 
@@ -233,6 +256,13 @@ def _ok(words: list[str]) -> Reply:
     return Ok(int(words[1]) if len(words) > 1 else None)
 
 
+def _offset(words: list[str]) -> Reply:
+    if len(words) == 2:
+        return CommittedOffset(int(words[1]))
+    topic, _, partition = words[1].partition("/")
+    return GroupOffset(topic, int(partition), *map(int, words[2:5]))
+
+
 _LINES: dict[str, Callable[[list[str]], Reply]] = {
     "OK": _ok,
     "ERR": lambda words: Failure(words[1], " ".join(words[2:])),
@@ -241,7 +271,8 @@ _LINES: dict[str, Callable[[list[str]], Reply]] = {
     "TOPIC": lambda words: TopicSummary(words[1], int(words[2]), words[3]),
     "SETTING": lambda words: SettingValue(words[1], words[2], words[3]),
     "PARTITION": lambda words: PartitionSummary(*map(int, words[1:6])),
-    "OFFSET": lambda words: CommittedOffset(int(words[1])),
+    "OFFSET": _offset,
+    "GROUP": lambda words: GroupSummary(" ".join(words[3:]), words[1], int(words[2])),
     "NONE": lambda words: CommittedOffset(None),
     "PONG": lambda words: Pong(),
     "BYE": lambda words: Goodbye(),

@@ -14,6 +14,7 @@ from logmq.model import check_topic_name
 
 PING = b"PING\n"
 TOPICS = b"TOPICS\n"
+GROUPS = b"GROUPS\n"
 
 Offset = int | str
 """An offset, or `earliest` or `latest`."""
@@ -92,6 +93,16 @@ def commit(group: str, topic: str, partition: int, offset: int) -> bytes:
 def committed(group: str, topic: str, partition: int) -> bytes:
     """Ask how far a group has read."""
     return b"COMMITTED %b %b\n" % (_group(group), _target(topic, partition))
+
+
+def group(name: str) -> bytes:
+    """Show how far a group has read."""
+    return b"GROUP %b\n" % _group(name)
+
+
+def forget(group: str) -> bytes:
+    """Delete a group with all that it committed."""
+    return b"FORGET %b\n" % _group(group)
 
 
 def _line(words: list[str]) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from logmq.model import Format
-from logmq.records import frames
+from logmq.records import batches, frames
 
 
 class Boundaries(NamedTuple):
@@ -59,4 +59,34 @@ class PlainCodec:
         return position, position
 
 
-CODECS: Mapping[Format, Codec] = {Format.PLAIN: PlainCodec()}
+class BatchCodec:
+    """Kafka record batches: each says its offset itself."""
+
+    def place(self, data: bytes, starts: Sequence[int], first_offset: int) -> bytes:
+        """Give the batches their offsets."""
+        return batches.place(data, starts, first_offset)
+
+    def walk(self, data: bytes) -> Boundaries:
+        """Find all whole batches."""
+        found = list(batches.headers(data))
+        if not found:
+            return Boundaries((), (), 0, 0)
+        first_offset = found[0][1].base_offset
+        position, last = found[-1]
+        starts = [start for start, _ in found]
+        offsets = [header.base_offset - first_offset for _, header in found]
+        return Boundaries(starts, offsets, position + last.size, last.next_offset - first_offset)
+
+    def seek(self, data: bytes, offset_count: int) -> tuple[int, int]:
+        """The batch that holds the record, or the first one behind."""
+        first_offset: int | None = None
+        position = offset = 0
+        for start, header in batches.headers(data):
+            first_offset = header.base_offset if first_offset is None else first_offset
+            if header.next_offset - first_offset > offset_count:
+                return start, header.base_offset - first_offset
+            position, offset = start + header.size, header.next_offset - first_offset
+        return position, offset
+
+
+CODECS: Mapping[Format, Codec] = {Format.PLAIN: PlainCodec(), Format.BATCH: BatchCodec()}

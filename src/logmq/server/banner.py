@@ -36,7 +36,7 @@ def recovery_summary(report: Report) -> str:
     if report.new:
         return "a new directory"
     if report.clean:
-        return "nothing to do after a clean stop"
+        return "nothing to do"
     facts = [
         (report.replayed_commits, f"{report.replayed_commits} commits taken from the journal"),
         (report.undone_commits, f"{report.undone_commits} unfinished commits undone"),

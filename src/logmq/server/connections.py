@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from logmq.broker.broker import Broker
 from logmq.clock import Clock
 from logmq.config import Config
 from logmq.protocols.detect import Detector, Wire
+
+if TYPE_CHECKING:
+    from logmq.protocols.kafka.connection import KafkaConnection
+    from logmq.protocols.kafka.context import Context
 from logmq.protocols.text.connection import ConnectionLimits, TextConnection
 
 
@@ -17,15 +22,17 @@ class Connections:
     def __init__(self, broker: Broker, config: Config, clock: Clock) -> None:
         self._broker = broker
         self._clock = clock
+        self._config = config
         self._connections_max = config.connections_max
         self._limits = ConnectionLimits.of(config)
         self._detect_timeout_s = config.detect_timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._undecided: set[Detector] = set()
         self._text: set[TextConnection] = set()
+        self._kafka: set[KafkaConnection] = set()
 
     def __len__(self) -> int:
-        return len(self._undecided) + len(self._text)
+        return len(self._undecided) + len(self._text) + len(self._kafka)
 
     def is_full(self) -> bool:
         """Whether there are as many connections as there may be."""
@@ -34,7 +41,7 @@ class Connections:
     def new(self) -> asyncio.Protocol:
         """A protocol for a connection that was just accepted."""
         detector = Detector(
-            {Wire.TEXT: self._new_text},
+            {Wire.TEXT: self._new_text, Wire.KAFKA: self._new_kafka},
             loop=self._loop,
             timeout_s=self._detect_timeout_s,
             on_end=self._undecided.discard,
@@ -49,14 +56,38 @@ class Connections:
         self._text.add(connection)
         return connection
 
+    def _new_kafka(self) -> asyncio.Protocol:
+        from logmq.protocols.kafka.connection import KafkaConnection  # noqa: PLC0415 - kio is loaded when first needed
+
+        connection = KafkaConnection(
+            self._kafka_context,
+            request_size_max=self._config.kafka_request_size_max_bytes,
+            queue_size_max=self._config.connection_queue_size_bytes,
+            on_lost=self._kafka.discard,
+        )
+        self._kafka.add(connection)
+        return connection
+
+    def _kafka_context(self, transport: asyncio.Transport) -> Context:
+        from logmq.protocols.kafka.context import Context  # noqa: PLC0415
+
+        host, port = transport.get_extra_info("sockname")[:2]
+        peer = transport.get_extra_info("peername")
+        return Context(
+            self._broker, self._config, self._clock, host, port, self._broker.cluster_id, str(peer[0]) if peer else ""
+        )
+
+    def _all(self) -> list[TextConnection | KafkaConnection]:
+        return [*self._text, *self._kafka]
+
     async def drain(self, timeout_s: float) -> None:
         """Let every connection finish what it has begun; those that take longer than `timeout_s` are dropped."""
         for detector in list(self._undecided):
             detector.close()
-        draining = [asyncio.ensure_future(connection.drain()) for connection in self._text]
+        draining = [asyncio.ensure_future(connection.drain()) for connection in self._all()]
         if draining:
             await asyncio.wait(draining, timeout=timeout_s)
-        for connection in list(self._text):
+        for connection in self._all():
             connection.abort()
         for task in draining:
             task.cancel()

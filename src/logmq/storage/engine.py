@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from logmq.errors import LogMQError
-from logmq.model import Bounds, Format, Topic, TopicPartition, TopicSettings
+from logmq.model import Bounds, Format, SettingValue, Topic, TopicPartition, TopicSettings
+
+
+class ProducerBatch(NamedTuple):
+    """What an idempotent producer says of a batch: who it is, and where the batch stands in its sequence."""
+
+    producer_id: int
+    epoch: int
+    base_sequence: int
+    record_count: int
 
 
 @dataclass(slots=True)
@@ -32,6 +41,11 @@ class Append:
     starts: Sequence[int]
     offsets: Sequence[int]
     offset_count: int
+    timestamp_ms: int | None = None
+    """The latest of its records' own times; None where they have none but the time of the commit."""
+    producer: ProducerBatch | None = None
+    """Of an idempotent producer's append, which is a single batch: one that was stored already is answered with the
+    offsets that it got then."""
 
 
 class Appended(NamedTuple):
@@ -44,7 +58,7 @@ class Appended(NamedTuple):
 
 AppendResult = Appended | LogMQError
 """What became of one append. The errors: DiskFull, NotLeader, Throttled (nothing stored), UnknownPartition
-(dropped meanwhile), Unavailable (outcome unknown)."""
+(dropped meanwhile), OutOfOrderSequence, ProducerFenced, Unavailable (outcome unknown)."""
 
 
 class Appending(Protocol):
@@ -98,6 +112,15 @@ class LogStatistics:
     size_bytes: int
     segment_count: int
     last_append_ms: int | None
+
+
+class ActiveProducer(NamedTuple):
+    """An idempotent producer as a partition remembers it."""
+
+    producer_id: int
+    epoch: int
+    last_sequence: int
+    last_timestamp_ms: int
 
 
 class LogStore(Protocol):
@@ -167,6 +190,10 @@ class LogStore(Protocol):
         """
         ...
 
+    async def producers(self, partition: TopicPartition) -> list[ActiveProducer]:
+        """The idempotent producers that the partition remembers. Raises: as `bounds`, Unavailable."""
+        ...
+
     async def trim(self, partition: TopicPartition, offset: int) -> int:
         """Forget the records before `offset` (capped at the high watermark); returns the new log start offset.
 
@@ -194,7 +221,7 @@ class LogStore(Protocol):
         ...
 
     async def maintain(self) -> None:
-        """Do what is due in the background: retention and checkpoints."""
+        """Do what is due in the background: retention, checkpoints, forgetting producers that are long silent."""
         ...
 
     def leads(self, partition: TopicPartition) -> bool:
@@ -217,7 +244,7 @@ class Meta(Protocol):
         ...
 
     async def create_topic(
-        self, name: str, format: Format, partition_count: int, overrides: Mapping[str, int | None]
+        self, name: str, format: Format, partition_count: int, overrides: Mapping[str, SettingValue]
     ) -> Topic:
         """Enter a topic, with log ids that were never used before.
 
@@ -230,7 +257,7 @@ class Meta(Protocol):
         """Let the topic have `partition_count` partitions, no fewer than now. Raises: UnknownTopic."""
         ...
 
-    async def alter_topic(self, name: str, overrides: Mapping[str, int | None]) -> Topic:
+    async def alter_topic(self, name: str, overrides: Mapping[str, SettingValue]) -> Topic:
         """Replace what was set for a topic. Raises: UnknownTopic."""
         ...
 
@@ -244,6 +271,14 @@ class Meta(Protocol):
 
     async def dropping(self) -> list[Topic]:
         """Topics whose drop began and was not finished (a crash came between)."""
+        ...
+
+    async def take_producer_ids(self, count: int) -> int:
+        """Set `count` consecutive producer ids aside, never given out before, and return the first."""
+        ...
+
+    async def cluster_id(self) -> str:
+        """What names this broker or cluster for good: 22 characters, made when the store was."""
         ...
 
     async def close(self) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+from contextlib import aclosing
 
 import pytest
 from tests.unit.cli.logmq_command import logmq
 from tests.unit.client.scripted_broker import ScriptedBroker
+
+from logmq.cli.consume import Place
+from logmq.client.address import parse_address
+from logmq.model import TopicPartition
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +83,46 @@ def test_a_follower_prints_what_comes_at_once(broker: ScriptedBroker) -> None:
         assert logmq("produce", "t", "four") == 0
         assert process.stdout.read() == b"\xff\n\nthree\nfour\n"
         assert process.wait(10) == 0
+
+
+def test_a_group_goes_on_where_it_stopped(broker: ScriptedBroker, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Each run begins behind what the one before printed; --from counts for a group that has committed nothing."""
+    assert logmq("consume", "t", "--group", "g", "--from", "7", "--count", "1") == 0
+    assert capfdbinary.readouterr().out == b"two\n"
+    assert logmq("consume", "t", "--group", "g", "--from", "earliest") == 0
+    assert capfdbinary.readouterr().out == b"\xff\n\n"
+    assert logmq("consume", "t", "-g", "g") == 0
+    assert capfdbinary.readouterr().out == b""
+    assert [line for line in broker.lines if line.startswith(b"COMMIT ")] == [b"COMMIT g t 8", b"COMMIT g t 15"]
+
+
+def test_a_group_commits_only_what_was_printed(
+    broker: ScriptedBroker, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Messages that came in but were beyond the count stay for the next run; without messages nothing is committed."""
+    assert logmq("consume", "t", "--group", "g", "--follow", "--count", "2") == 0
+    assert logmq("consume", "t", "--group", "h", "--from", "latest") == 0
+    assert [line for line in broker.lines if line.startswith(b"COMMIT ")] == [b"COMMIT g t 8"]
+    assert capfdbinary.readouterr().out == b"one\ntwo\n"
+
+
+def test_a_group_with_members_is_refused(broker: ScriptedBroker, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """What the broker says to a commit is shown, with exit code 1, and a name that is none is not sent."""
+    broker.answers[b"COMMIT busy t 15"] = b"ERR GROUP_HAS_MEMBERS group 'busy' has members\n"
+    assert logmq("consume", "t", "--group", "busy") == 1
+    assert b"has members" in capfdbinary.readouterr().err
+    assert logmq("consume", "t", "--group", "two words") == 2
+
+
+def test_a_silent_connection_may_be_closed(broker: ScriptedBroker) -> None:
+    """When the broker closed the connection for commits meanwhile, the commit is made on a new one."""
+
+    async def commit_twice() -> None:
+        async with aclosing(Place(parse_address(broker.address), "g", TopicPartition("t", 0))) as place:
+            await place.commit(7)
+            assert place._connection is not None
+            await place._connection.close()
+            await place.commit(14)
+
+    asyncio.run(commit_twice())
+    assert broker.committed == {b"g t": b"14"}

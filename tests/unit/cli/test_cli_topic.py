@@ -53,10 +53,11 @@ def test_create_sends_partitions_and_settings(broker: ScriptedBroker, capsys: py
     """Options become the arguments of CREATE; what is not given is left to the broker."""
     assert logmq("topic", "create", "t", "-p", "3", "--set", "retention.ms=7d", "-s", "segment.bytes=1MiB") == 0
     assert logmq("topic", "create", "u") == 0
-    assert broker.lines == [b"CREATE t 3 retention.ms=7d segment.bytes=1MiB", b"CREATE u"]
+    assert logmq("topic", "create", "b", "--stored-as", "batch") == 0
+    assert broker.lines == [b"CREATE t 3 retention.ms=7d segment.bytes=1MiB", b"CREATE u", b"CREATE b format=batch"]
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "created topic t\ncreated topic u\n"
+    assert captured.err == "created topic t\ncreated topic u\ncreated topic b\n"
 
 
 def test_alter_sets_and_resets(broker: ScriptedBroker) -> None:

@@ -81,6 +81,8 @@ class ScriptedBroker:
             case [b"COMMITTED", group, topic]:
                 offset = self.committed.get(group + b" " + topic, b"")
                 return b"OFFSET %b\n" % offset if offset else b"NONE\n"
+            case [b"FORGET", _]:
+                return b"OK\n"
             case [b"TOPICS"]:
                 lines = [b"TOPIC %b 1 plain\n" % topic for topic in sorted(self.topics)]
                 return b"".join(lines) + b"END %d\n" % len(lines)

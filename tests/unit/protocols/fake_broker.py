@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from logmq.broker.broker import Broker
+from logmq.broker.groups.coordinator import CLASSIC, GroupOverview
+from logmq.broker.groups.group import GroupState
 from logmq.config import Config, parse_topic_settings, topic_settings
 from logmq.errors import (
     InternalTopic,
@@ -21,6 +23,7 @@ from logmq.errors import (
     OffsetOutOfRange,
     TopicExists,
     Unavailable,
+    UnknownGroup,
     UnknownPartition,
     UnknownTopic,
 )
@@ -256,3 +259,22 @@ class FakeBroker:
     def committed_offset(self, group: str, partition: TopicPartition) -> int | None:
         self._log(partition)
         return self._committed.get((group, partition))
+
+    @property
+    def groups(self) -> FakeBroker:
+        return self
+
+    def overviews(self) -> list[GroupOverview]:
+        return [self.group(name) for name in sorted({group for group, _ in self._committed})]
+
+    def group(self, name: str) -> GroupOverview:
+        if not self.group_offsets(name):
+            raise UnknownGroup(name)
+        return GroupOverview(name, CLASSIC, GroupState.EMPTY, "")
+
+    def group_offsets(self, name: str) -> dict[TopicPartition, int]:
+        return {partition: offset for (group, partition), offset in self._committed.items() if group == name}
+
+    async def forget_group(self, name: str) -> None:
+        for partition in [*self.group_offsets(self.group(name).name)]:
+            del self._committed[name, partition]

@@ -27,7 +27,7 @@ from logmq.storage.engine import Chunk
 PAGE = Path(logmq.__file__).parents[2] / "docs" / "text-protocol.md"
 
 
-_ELSEWHERE = ("logmq.cli.", "logmq.client.", "logmq.storage.")
+_ELSEWHERE = ("logmq.cli.", "logmq.client.", "logmq.storage.", "logmq.protocols.kafka.")
 
 
 def _subclasses(of: type[LogMQError]) -> set[type[LogMQError]]:
@@ -35,7 +35,7 @@ def _subclasses(of: type[LogMQError]) -> set[type[LogMQError]]:
 
 
 def _errors() -> set[type[LogMQError]]:
-    """All that the broker raises. The command line and the client have errors of their own, and so have engines."""
+    """All that the broker raises. The command line, the client, engines and other protocols have their own."""
     for module in pkgutil.walk_packages(logmq.__path__, "logmq."):
         if not f"{module.name}.".startswith(_ELSEWHERE) and not module.name.endswith("__main__"):
             importlib.import_module(module.name)

@@ -14,7 +14,7 @@ from tests.unit.protocols.text_session import LIMITS, Session, settle
 
 from logmq.config import Config
 from logmq.errors import Damaged, DiskFull, Throttled, Unavailable
-from logmq.model import Format, TopicPartition
+from logmq.model import TopicPartition
 from logmq.protocols.text.answers import error_line
 from logmq.protocols.text.connection import TextConnection
 
@@ -108,6 +108,8 @@ CONVERSATIONS = {
             b"SETTING retention.bytes none default\n"
             b"SETTING segment.bytes 1073741824 default\n"
             b"SETTING max.message.bytes 1048576 default\n"
+            b"SETTING message.timestamp.type CreateTime default\n"
+            b"SETTING cleanup.policy delete default\n"
             b"PARTITION 0 0 0 0 1\nPARTITION 1 0 0 0 1\nPARTITION 2 0 5 5 1\n"
             b"END 3\n",
         ),
@@ -375,18 +377,6 @@ async def test_topic_limit() -> None:
     for piece in (b"WRITE large %d\n" % len(message), message[:1000], message[1000:]):
         assert await session.say(piece) == b""
     assert await session.say(b"\n") == b"OK %d\n" % (4 + len(message))
-
-
-async def test_unsupported_format() -> None:
-    """A topic in another format is refused with a reason, reading and writing."""
-    session = Session()
-    session.broker.add_topic("k", Format.BATCH)
-    for said in (b"PRODUCE k x\n", b"WRITE k 1\nx\n"):
-        assert (await session.say(said)).startswith(b"ERR UNSUPPORTED_FORMAT ")
-    session.broker.logs[TopicPartition("k", 0)].data += bytes(80)
-    session.broker.logs[TopicPartition("k", 0)].starts.append(0)
-    for said in (b"CONSUME k 0\n", b"CONSUME k 0 2\n", b"FOLLOW k 0\n"):
-        assert (await session.say(said)).startswith(b"ERR UNSUPPORTED_FORMAT ")
 
 
 async def test_first_message_creates_the_topic() -> None:

@@ -10,13 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.simulation.disk import PowerCut, SimulatedDisk
 
+from logmq.storage.engine import Appended
 from logmq.storage.local import checkpoint
 from logmq.storage.local.checkpoint import EMPTY, Checkpoint, LogCheckpoint
 from logmq.storage.local.names import CHECKPOINT, CHECKPOINT_NEW
+from logmq.storage.local.producers import Remembered
 
 U64 = st.integers(0, 2**64 - 1)
+I32 = st.integers(0, 2**31 - 1)
+BATCHES = st.builds(Remembered, I32, I32, st.builds(Appended, U64, U64, U64))
+PRODUCERS = st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**15 - 1), st.lists(BATCHES, max_size=5).map(tuple))
 checkpoints = st.builds(
-    Checkpoint, U64, U64, st.dictionaries(U64, st.builds(LogCheckpoint, U64, U64, U64, U64, U64), max_size=5)
+    Checkpoint,
+    U64,
+    U64,
+    st.dictionaries(
+        U64, st.builds(LogCheckpoint, U64, U64, U64, U64, U64, st.lists(PRODUCERS, max_size=3).map(tuple)), max_size=5
+    ),
 )
 OLD = Checkpoint(1, 2, {3: LogCheckpoint(4, 5, 6, 7, 8)})
 NEW = Checkpoint(10, 20, {3: LogCheckpoint(40, 50, 60, 70, 80), 4: LogCheckpoint(0, 0, 0, 0, 0)})

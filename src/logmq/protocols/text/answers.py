@@ -14,6 +14,9 @@ from typing import Any
 from logmq import errors
 from logmq.errors import LogMQError
 from logmq.protocols.text import errors as text
+from logmq.records.batches import CorruptBatch, InvalidBatch, UnsupportedMagic
+from logmq.records.compression import CannotDecompress
+from logmq.records.records import MalformedRecord
 
 REASON_SIZE_MAX = 512
 """Characters of a reason; some repeat what the client sent."""
@@ -29,6 +32,8 @@ CODES: Mapping[type[LogMQError], str] = {
     errors.UnknownPartition: "UNKNOWN_PARTITION",
     errors.TopicExists: "TOPIC_EXISTS",
     errors.InternalTopic: "INTERNAL_TOPIC",
+    errors.UnknownGroup: "UNKNOWN_GROUP",
+    errors.GroupHasMembers: "GROUP_HAS_MEMBERS",
     errors.MessageTooLarge: "MESSAGE_TOO_LARGE",
     errors.OffsetOutOfRange: "OUT_OF_RANGE",
     errors.RetriableError: "TRY_AGAIN",
@@ -37,6 +42,16 @@ CODES: Mapping[type[LogMQError], str] = {
     errors.DiskFull: "DISK_FULL",
     errors.Unavailable: "UNAVAILABLE",
     errors.Damaged: "DAMAGED",
+    # What only an idempotent producer's append can meet.
+    errors.ProducerError: "INTERNAL",
+    errors.OutOfOrderSequence: "INTERNAL",
+    errors.ProducerFenced: "INTERNAL",
+    # Batches that only other protocols bring, and `UnreadableBatch` stands for.
+    CannotDecompress: "UNREADABLE",
+    CorruptBatch: "UNREADABLE",
+    InvalidBatch: "UNREADABLE",
+    MalformedRecord: "UNREADABLE",
+    UnsupportedMagic: "UNREADABLE",
     # No connection exists before the start has succeeded, so these cannot reach a client.
     errors.StartupError: "INTERNAL",
     errors.DirectoryInUse: "INTERNAL",
@@ -57,7 +72,7 @@ CODES: Mapping[type[LogMQError], str] = {
     text.RequestTooSlow: "TIMEOUT",
     text.IdleTooLong: "IDLE",
     text.TopicReplaced: "UNKNOWN_TOPIC",
-    text.UnsupportedFormat: "UNSUPPORTED_FORMAT",
+    text.UnreadableBatch: "UNREADABLE",
 }
 """The code of every error class; a test walks the classes, so that none is forgotten.
 
@@ -76,6 +91,7 @@ CODE_MEANINGS: Mapping[str, str] = {
     "BAD_TOPIC": "a topic name is not 1 to 249 letters, digits, dots, underscores and hyphens",
     "DAMAGED": "the record no longer matches its checksum; the reason names the next readable offset",
     "DISK_FULL": "no room; nothing was stored, the same request may work later",
+    "GROUP_HAS_MEMBERS": "the group has members, and only they may say how far it has come",
     "IDLE": "nothing came for too long; the connection is closed",
     "INTERNAL": "the broker failed in a way that it did not expect; its log says how",
     "INTERNAL_TOPIC": "topics that begin with `__` belong to the broker",
@@ -94,9 +110,10 @@ CODE_MEANINGS: Mapping[str, str] = {
     "UNEXPECTED_ARGUMENT": "the line goes on where it should end",
     "UNFINISHED_LINE": "the client closed in the middle of a line or message, which was not executed",
     "UNKNOWN_COMMAND": "the line does not begin with a command",
+    "UNKNOWN_GROUP": "no group has this name",
     "UNKNOWN_PARTITION": "the topic has no such partition",
     "UNKNOWN_TOPIC": "no topic has this name",
-    "UNSUPPORTED_FORMAT": "the text protocol cannot handle this topic's format yet",
+    "UNREADABLE": "the messages cannot be shown as text; the reason names the next readable offset",
 }
 """What each code means, as docs/text-protocol.md has it. The listener sends TOO_MANY_CONNECTIONS, without a parser."""
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from logmq.errors import InvalidGroupName, InvalidSetting
 from logmq.limits import CONSUME_COUNT_MAX, GROUP_NAME_SIZE_MAX, PARTITION_COUNT_MAX
-from logmq.model import TopicPartition, check_topic_name
+from logmq.model import Format, TopicPartition, check_topic_name
 from logmq.protocols.text.errors import (
     BadCount,
     BadLength,
@@ -128,6 +128,14 @@ def parse_length(word: bytes) -> int:
     if number is None:
         raise BadLength(word)
     return number
+
+
+def parse_format(text: str) -> Format:
+    """How a new topic's messages are to lie. Raises: InvalidSetting."""
+    try:
+        return Format(text.lower())
+    except ValueError:
+        raise InvalidSetting("format", f"{show(text.encode())} is not allowed; it takes plain or batch") from None
 
 
 def parse_settings(words: Sequence[bytes]) -> dict[str, str]:

@@ -12,9 +12,10 @@ from typing import TypeAlias
 
 from logmq.errors import LogMQError
 from logmq.limits import PARTITION_COUNT_MAX
-from logmq.model import TopicPartition
+from logmq.model import Format, TopicPartition
 from logmq.protocols.text.arguments import (
     parse_count,
+    parse_format,
     parse_group,
     parse_length,
     parse_offset,
@@ -35,9 +36,12 @@ from logmq.protocols.text.requests import (
     ConsumeMany,
     Create,
     Describe,
+    DescribeGroup,
     Drop,
     Edge,
     Follow,
+    Forget,
+    Groups,
     Help,
     Ping,
     Produce,
@@ -124,9 +128,10 @@ def _follow(rest: bytes) -> Follow:
 def _create(rest: bytes) -> Create:
     words = split_words(rest, _usage("CREATE"), ("<topic>",), _SETTING_COUNT_MAX)
     topic = parse_topic(words[0])
-    if len(words) > 1 and b"=" not in words[1]:
-        return Create(topic, parse_partition_count(words[1]), parse_settings(words[2:]))
-    return Create(topic, None, parse_settings(words[1:]))
+    counted = len(words) > 1 and b"=" not in words[1]
+    overrides = parse_settings(words[2 if counted else 1 :])
+    stored = parse_format(overrides.pop("format", Format.PLAIN))
+    return Create(topic, parse_partition_count(words[1]) if counted else None, overrides, stored)
 
 
 def _alter(rest: bytes) -> Alter:
@@ -157,6 +162,14 @@ def _committed(rest: bytes) -> Committed:
     return Committed(parse_group(words[0]), parse_partition(words[1]))
 
 
+def _group(rest: bytes) -> DescribeGroup:
+    return DescribeGroup(parse_group(split_words(rest, _usage("GROUP"), ("<group>",))[0]))
+
+
+def _forget(rest: bytes) -> Forget:
+    return Forget(parse_group(split_words(rest, _usage("FORGET"), ("<group>",))[0]))
+
+
 def _alone(name: str, request: Request) -> Callable[[bytes], Request]:
     def parse(rest: bytes) -> Request:
         split_words(rest, name, ())
@@ -169,7 +182,7 @@ def _usage(name: str) -> str:
     return COMMANDS[name.encode()].usage
 
 
-_SETTING_COUNT_MAX = 16
+_SETTING_COUNT_MAX = 48
 """Words behind the topic of a CREATE or ALTER: there are fewer settings than that."""
 
 _TABLE = (
@@ -260,6 +273,30 @@ _TABLE = (
         "OFFSET <offset> or NONE",
         "COMMITTED billing orders/2",
         _committed,
+    ),
+    Command(
+        "GROUPS",
+        "",
+        "lists the groups",
+        "GROUP <state> <members> <name> lines, then END <count>",
+        "GROUPS",
+        _alone("GROUPS", Groups()),
+    ),
+    Command(
+        "GROUP",
+        "<group>",
+        "shows how far a group has come in each partition, and how far it is behind",
+        "a GROUP line, OFFSET <topic>/<partition> <offset> <high watermark> <lag> lines, then END <count>",
+        "GROUP billing",
+        _group,
+    ),
+    Command(
+        "FORGET",
+        "<group>",
+        "deletes a group that has no members, with all that it committed",
+        "OK",
+        "FORGET billing",
+        _forget,
     ),
     Command("PING", "", "asks whether the broker is there", "PONG", "PING", _alone("PING", Ping())),
     Command("HELP", "", "lists the commands", "a HELP line for each, then END", "HELP", _alone("HELP", Help())),

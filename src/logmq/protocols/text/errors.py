@@ -9,7 +9,7 @@
         ├── MissingNewline, UnfinishedLine
         ├── RequestTooSlow, IdleTooLong     the connection is closed after these
         ├── TopicReplaced
-        └── UnsupportedFormat
+        └── UnreadableBatch
 
 `answers.py` has the code of each.
 """
@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 from logmq.errors import RequestError
-from logmq.model import Format
 
 _SHOWN_SIZE_MAX = 40
 """Characters of a wrong word that are repeated in the answer: enough to recognise it."""
@@ -133,12 +132,16 @@ class IdleTooLong(CommandError):
         super().__init__(f"nothing came for {timeout_ms / 1000:g} seconds; closing")
 
 
-class UnsupportedFormat(CommandError):
-    """The topic's records lie in a format that the text protocol cannot read or write yet."""
+class UnreadableBatch(CommandError):
+    """A batch that a Kafka client stored cannot be taken apart, so `[first_offset, next_offset)` cannot be shown."""
 
-    def __init__(self, topic: str, stored: Format) -> None:
-        super().__init__(f"topic {topic!r} has the format {stored}, which the text protocol cannot handle yet")
-        self.topic = topic
+    def __init__(self, first_offset: int, next_offset: int, reason: str) -> None:
+        super().__init__(
+            f"the messages from offset {first_offset} to {next_offset} cannot be shown as text ({reason});"
+            f" the next readable offset is {next_offset}"
+        )
+        self.first_offset = first_offset
+        self.next_offset = next_offset
 
 
 class TopicReplaced(CommandError):

@@ -9,9 +9,13 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from logmq.clock import SYSTEM_CLOCK, Clock
+from logmq.errors import LogMQError
+from logmq.limits import MIB
 from logmq.model import Format, Topic, TopicPartition
-from logmq.protocols.text.errors import UnsupportedFormat
-from logmq.records import frames
+from logmq.protocols.text.errors import UnreadableBatch
+from logmq.records import batches, frames
+from logmq.records.records import batch_of, encode_values, values
 from logmq.storage.engine import Append, Chunk
 
 
@@ -40,6 +44,10 @@ class TextFormat(Protocol):
         """Records for messages; there is at least one."""
         ...
 
+    def offsets_of(self, append: Append) -> Sequence[int]:
+        """The offset of each message of an append, counted from the first one."""
+        ...
+
     def decode(self, chunk: Chunk) -> Messages:
         """The messages of a chunk that was read."""
         ...
@@ -52,6 +60,10 @@ class PlainFormat:
         """A frame for each message."""
         data, starts = frames.encode(payloads)
         return Append(partition, data, starts, starts, len(data))
+
+    def offsets_of(self, append: Append) -> Sequence[int]:
+        """Where the frames start."""
+        return append.offsets
 
     def decode(self, chunk: Chunk) -> PlainMessages:
         """The frames of a chunk."""
@@ -104,12 +116,109 @@ class PlainMessages:
         return bool(starts)
 
 
-FORMATS: Mapping[Format, TextFormat] = {Format.PLAIN: PlainFormat()}
+class BatchFormat:
+    """Record batches; the offset is the record's number, and only its value is shown."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def encode(self, partition: TopicPartition, payloads: Sequence[bytes]) -> Append:
+        """One batch of all messages, as of now."""
+        count, now_ms = len(payloads), self._clock.now_ms()
+        data = batch_of(
+            body=encode_values(payloads, range(count)),
+            base_offset=0,
+            last_offset_delta=count - 1,
+            record_count=count,
+            base_timestamp_ms=now_ms,
+            max_timestamp_ms=now_ms,
+        )
+        return Append(partition, data, (0,), (0,), count, now_ms)
+
+    def offsets_of(self, append: Append) -> Sequence[int]:
+        """Records are numbered one by one."""
+        return range(append.offset_count)
+
+    def decode(self, chunk: Chunk) -> BatchMessages:
+        """The batches of a chunk."""
+        return BatchMessages(chunk)
+
+
+class BatchMessages:
+    """The records of batches, found batch by batch, decompressed and cut out when they are first asked for.
+
+    A batch that cannot be read ends what is found before it; asked for itself, it is an error that says where to go on.
+    """
+
+    __slots__ = ("_data", "_payloads", "_position", "first_offset", "next_offset", "offsets")
+
+    def __init__(self, chunk: Chunk) -> None:
+        self._data = chunk.data
+        self._position = 0
+        """Where the next batch begins."""
+        self.first_offset = chunk.first_offset
+        self.next_offset = chunk.next_offset
+        self.offsets: list[int] = []
+        self._payloads: list[bytes] = []
+
+    def find(self, offset: int, count: int) -> int:
+        """See `Messages.find`. Raises: UnreadableBatch."""
+        while not self.offsets or self.offsets[-1] < offset:
+            if not self._take_batch(offset):
+                return len(self.offsets)
+        index = bisect_left(self.offsets, offset)
+        while index + count > len(self.offsets) and self._take_batch(offset):
+            pass
+        return index
+
+    def payloads(self, start: int, stop: int) -> list[bytes]:
+        """See `Messages.payloads`."""
+        return self._payloads[start:stop]
+
+    def _take_batch(self, offset: int) -> bool:
+        """Find the messages of the next batch, which are wanted from `offset` on; False if there is none."""
+        if self._position + batches.HEADER_SIZE > len(self._data):
+            return False
+        header = batches.header_at(self._data, self._position)
+        if header.next_offset <= offset and not self.offsets:
+            self._begin_behind(header)
+            return True
+        if not header.attributes & batches.CONTROL:
+            data = self._data[self._position : self._position + header.size]
+            try:
+                found = values(data, TEXT_DECOMPRESSED_SIZE_MAX)
+            except LogMQError as error:
+                return self._meet_unreadable(header, offset, error)
+            self.offsets += range(header.base_offset, header.base_offset + len(found))
+            self._payloads += [payload or b"" for payload in found]
+        self._position += header.size
+        return True
+
+    def _meet_unreadable(self, header: batches.BatchHeader, offset: int, error: LogMQError) -> bool:
+        if header.next_offset <= offset:
+            self._begin_behind(header)
+            return True
+        if self.offsets and self.offsets[-1] >= offset:
+            self.next_offset, self._position = header.base_offset, len(self._data)
+            return False
+        raise UnreadableBatch(header.base_offset, header.next_offset, str(error)) from error
+
+    def _begin_behind(self, header: batches.BatchHeader) -> None:
+        """Forget what is up to the end of this batch: nobody asks for it, and there must be no hole."""
+        self.offsets.clear()
+        self._payloads.clear()
+        self.first_offset = header.next_offset
+        self._position += header.size
+
+
+TEXT_DECOMPRESSED_SIZE_MAX = 16 * MIB
+"""What one batch may become to be shown as text. Clients measure a batch before they compress it and keep it under a
+MiB or so; taking apart much more would hold up everybody else."""
+
+
+FORMATS: Mapping[Format, TextFormat] = {Format.PLAIN: PlainFormat(), Format.BATCH: BatchFormat(SYSTEM_CLOCK)}
 
 
 def format_of(topic: Topic) -> TextFormat:
-    """How messages lie in this topic. Raises: UnsupportedFormat."""
-    handled = FORMATS.get(topic.format)
-    if handled is None:
-        raise UnsupportedFormat(topic.name, topic.format)
-    return handled
+    """How messages lie in this topic."""
+    return FORMATS[topic.format]

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from logmq.broker.broker import Broker
+from logmq.broker.groups.coordinator import GroupOverview
 from logmq.config import TOPIC_SETTINGS
-from logmq.model import Format, Topic
+from logmq.model import Topic
 from logmq.protocols.text.answers import END, NONE, OK, PONG, end
 from logmq.protocols.text.commands import COMMANDS
 from logmq.protocols.text.requests import (
@@ -19,7 +20,10 @@ from logmq.protocols.text.requests import (
     Committed,
     Create,
     Describe,
+    DescribeGroup,
     Drop,
+    Forget,
+    Groups,
     Help,
     Ping,
     Topics,
@@ -72,11 +76,28 @@ def committed(broker: Broker, request: Committed) -> bytes:
     return NONE if offset is None else b"OFFSET %d\n" % offset
 
 
+def list_groups(broker: Broker, _request: Groups) -> bytes:
+    """A `GROUP` line for each group, then `END <count>`."""
+    groups = broker.groups.overviews()
+    return b"".join(map(_group_line, groups)) + end(len(groups))
+
+
+def describe_group(broker: Broker, request: DescribeGroup) -> bytes:
+    """A `GROUP` line, an `OFFSET` line for each partition that the group committed for, then `END <count>`."""
+    lines = [_group_line(broker.group(request.group))]
+    offsets = sorted(broker.group_offsets(request.group).items())
+    for partition, offset in offsets:
+        bounds = broker.bounds(partition)
+        lag = max(0, bounds.high_watermark - max(offset, bounds.log_start_offset))
+        lines.append(f"OFFSET {partition} {offset} {bounds.high_watermark} {lag}\n".encode())
+    return b"".join(lines) + end(len(offsets))
+
+
 async def create(broker: Broker, request: Create) -> bytes:
     """`OK`, once the topic is durable."""
     await broker.create_topic(
         request.topic,
-        format=Format.PLAIN,
+        format=request.format,
         partition_count=request.partition_count,
         overrides=request.overrides,
     )
@@ -101,6 +122,18 @@ async def commit(broker: Broker, request: Commit) -> bytes:
     return OK
 
 
+async def forget(broker: Broker, request: Forget) -> bytes:
+    """`OK`, once the group is gone for good."""
+    await broker.forget_group(request.group)
+    return OK
+
+
+def _group_line(group: GroupOverview) -> bytes:
+    # The name comes last: Kafka's clients may put spaces into it, and line ends, which would break the line.
+    name = "".join([letter if letter.isprintable() else "?" for letter in group.name])
+    return f"GROUP {group.state} {group.member_count} {name}\n".encode()
+
+
 def _topic_line(topic: Topic) -> bytes:
     return f"TOPIC {topic.name} {topic.partition_count} {topic.format}\n".encode()
 
@@ -108,6 +141,8 @@ def _topic_line(topic: Topic) -> bytes:
 IMMEDIATE: Mapping[type, Callable[[Broker, Any], bytes]] = {
     Committed: committed,
     Describe: describe,
+    DescribeGroup: describe_group,
+    Groups: list_groups,
     Help: show_help,
     Ping: ping,
     Topics: list_topics,
@@ -118,4 +153,5 @@ AWAITED: Mapping[type, Callable[[Broker, Any], Awaitable[bytes]]] = {
     Commit: commit,
     Create: create,
     Drop: drop,
+    Forget: forget,
 }

@@ -119,16 +119,13 @@ def _prepare(
     """Add the append for one partition's messages to `appends`, if there is one; together they have `size` bytes."""
     if isinstance(verdict, LogMQError):
         return _Part(len(payloads), None, verdict)
-    try:
-        stored = format_of(verdict)
-    except LogMQError as error:
-        return _Part(len(payloads), None, error)
+    stored = format_of(verdict)
     limit = verdict.settings.message_size_max_bytes
     if size > limit and max(map(len, payloads)) > limit:
         return _prepare_some(appends, partition, payloads, stored, limit)
     append = stored.encode(partition, payloads)
     appends.append(append)
-    return _Part(len(payloads), append.offsets)
+    return _Part(len(payloads), stored.offsets_of(append))
 
 
 def _prepare_some(
@@ -143,7 +140,7 @@ def _prepare_some(
         return _Part(len(payloads), None, None, refused)
     append = stored.encode(partition, good)
     appends.append(append)
-    return _Part(len(payloads), append.offsets, None, refused)
+    return _Part(len(payloads), stored.offsets_of(append), None, refused)
 
 
 def _outcome(result: AppendResult, offsets: Sequence[int]) -> bytes:

@@ -139,7 +139,7 @@ def resolve(broker: Broker, partition: TopicPartition, start: Start) -> int:
 class ConsumeRun:
     """CONSUME lines without a count: one MESSAGE, EOF or ERR for each offset."""
 
-    __slots__ = ("_cursor", "_index", "_offsets", "_taken", "partition")
+    __slots__ = ("_cursor", "_index", "_offsets", "_passed", "_taken", "partition")
 
     def __init__(self, cursor: Cursor, partition: TopicPartition, offsets: list[int]) -> None:
         self._cursor = cursor
@@ -147,13 +147,15 @@ class ConsumeRun:
         self._offsets = offsets
         self._index = 0
         """How many of them are answered."""
+        self._passed = 0
+        """What was read up to here holds no message for the offset asked for next."""
         self._taken: Messages | LogMQError | None = None
         """What was waited for."""
 
     @property
     def offset(self) -> int:
         """The offset asked for next."""
-        return self._offsets[self._index]
+        return max(self._offsets[self._index], self._passed)
 
     @property
     def size(self) -> int:
@@ -168,7 +170,7 @@ class ConsumeRun:
             held = self._next_messages()
             return Step.READ if held is None else self._answer(held)
         except LogMQError as error:
-            self._index += 1
+            self._next_line(1)
             return error_line(error)
 
     def take(self, chunk: Chunk) -> None:
@@ -191,12 +193,19 @@ class ConsumeRun:
     def _answer(self, held: Messages) -> bytes:
         first = self._index
         if held.first_offset == held.next_offset:
-            self._index += 1
+            self._next_line(1)
             return EOF
         index = held.find(self.offset, len(self._offsets) - first)
+        if index == len(held.offsets):  # all that was read are the broker's own marks, which are not shown
+            self._passed = held.next_offset
+            return b""
         count = _matching(self._offsets, first, held.offsets, index)
-        self._index += count
+        self._next_line(count)
         return messages(held.offsets[index : index + count], held.payloads(index, index + count))
+
+    def _next_line(self, count: int) -> None:
+        self._index += count
+        self._passed = 0
 
 
 def _matching(asked: list[int], i: int, found: list[int], j: int) -> int:

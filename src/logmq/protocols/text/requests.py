@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from logmq.errors import LogMQError
-from logmq.model import TopicPartition
+from logmq.model import Format, TopicPartition
 
 
 class Edge(Enum):
@@ -81,6 +81,7 @@ class Create:
     topic: str
     partition_count: int | None
     overrides: Mapping[str, str]
+    format: Format = Format.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,25 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Groups:
+    """List the groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeGroup:
+    """Show how far a group has come."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Delete a group with all that it committed."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Is anybody there?"""
 
@@ -168,6 +188,9 @@ Request: TypeAlias = (
     | Drop
     | Commit
     | Committed
+    | Groups
+    | DescribeGroup
+    | Forget
     | Ping
     | Help
     | Quit

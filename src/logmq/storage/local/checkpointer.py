@@ -79,7 +79,8 @@ class Checkpointer:
                 log.dirty = {}
             end = log.committed
             states[log.spec.log_id] = LogCheckpoint(
-                log.log_start_offset, end.base_offset, end.offset, end.position, log.last_append_ms
+                *(log.log_start_offset, end.base_offset, end.offset, end.position, log.last_append_ms),
+                log.producers.rows(),
             )
         self._running = Plan(Checkpoint(self._journal.commit, self._clock.now_ms(), states), dirty)
         return self._running

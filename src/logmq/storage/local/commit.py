@@ -30,6 +30,7 @@ from logmq.storage.local.checkpointer import Checkpointer
 from logmq.storage.local.files import File
 from logmq.storage.local.journal import Journal, Kind, Part
 from logmq.storage.local.log import Log, Written
+from logmq.storage.local.producers import Producer
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
@@ -77,6 +78,8 @@ class Commits:
         self._timestamp_ms = max((log.last_append_ms for log in logs.values()), default=0)
         self._spans: dict[str, File] = {}
         self._unpublished: dict[Log, None] = {}
+        self._producers_before: dict[Log, list[tuple[int, Producer | None]]] = {}
+        """What was known of producers before the commit that is being written."""
 
     @property
     def unsynced(self) -> bool:
@@ -93,6 +96,7 @@ class Commits:
         Durability: none before `sync`. Raises: SyncFailed, OSError (not for a full disk), both final.
         """
         items = self._by_log(calls)
+        self._producers_before.clear()
         try:
             self._make_room(len(items), sum([len(append.data) for call in calls for append in call.appends]))
         except OSError as error:
@@ -103,17 +107,47 @@ class Commits:
         # Clocks step back; timestamps of a log never do, so that they can be searched.
         self._timestamp_ms = timestamp_ms = max(self._timestamp_ms, self._clock.now_ms())
         written: list[Written] = []
+        fresh: dict[Log, list[tuple[Call, int]]] = {}
         for log, appends in items.items():
+            fresh[log] = self._without_repeated(log, appends, timestamp_ms)
+            if not fresh[log]:
+                continue
             try:
-                written.append(log.write([call.appends[number] for call, number in appends], timestamp_ms))
+                written.append(log.write([call.appends[number] for call, number in fresh[log]], timestamp_ms))
             except OSError as error:
+                self._restore_producers(log)
                 _fail(appends, _as_refusal(error))
         if any(call.atomic and _failed(call) for call in calls):
             assert len(calls) == 1, "an atomic call has a commit of its own"
             self._undo(written)
             calls[0].results = [next(filter(_is_failure, calls[0].results))] * len(calls[0].appends)
         elif written:
-            self._enter_into_journal(written, items, timestamp_ms)
+            self._enter_into_journal(written, items, fresh, timestamp_ms)
+
+    def _without_repeated(self, log: Log, appends: list[tuple[Call, int]], timestamp_ms: int) -> list[tuple[Call, int]]:
+        """Leave out what idempotent producers sent before or out of order; those are answered here."""
+        if all(call.appends[number].producer is None for call, number in appends):
+            return appends
+        fresh: list[tuple[Call, int]] = []
+        offset = log.tail.offset
+        for call, number in appends:
+            append = call.appends[number]
+            batch = append.producer
+            if batch is not None:
+                known = log.producers.judge(batch)
+                if known is not None:
+                    call.results[number] = known
+                    continue
+                before = (batch.producer_id, log.producers.copy_of(batch.producer_id))
+                self._producers_before.setdefault(log, []).append(before)
+                log.producers.add(batch, Appended(offset, offset + append.offset_count, timestamp_ms))
+            fresh.append((call, number))
+            offset += append.offset_count
+        return fresh
+
+    def _restore_producers(self, log: Log) -> None:
+        for producer_id, producer in reversed(self._producers_before.pop(log, [])):
+            log.producers.restore(producer_id, producer)
 
     def _by_log(self, calls: Sequence[Call]) -> dict[Log, list[tuple[Call, int]]]:
         """Group appends by log, in order; those without a log are answered at once."""
@@ -129,7 +163,11 @@ class Commits:
         return items
 
     def _enter_into_journal(
-        self, written: list[Written], items: dict[Log, list[tuple[Call, int]]], timestamp_ms: int
+        self,
+        written: list[Written],
+        items: dict[Log, list[tuple[Call, int]]],
+        fresh: dict[Log, list[tuple[Call, int]]],
+        timestamp_ms: int,
     ) -> None:
         parts, data = self._parts(written)
         try:
@@ -144,7 +182,7 @@ class Commits:
         for one in written:
             self._unpublished[one.log] = None
             offset = one.before.offset
-            for call, number in items[one.log]:
+            for call, number in fresh[one.log]:
                 end = offset + call.appends[number].offset_count
                 call.results[number] = Appended(offset, end, timestamp_ms)
                 offset = end
@@ -177,6 +215,7 @@ class Commits:
     def _undo(self, written: Iterable[Written]) -> None:
         for one in written:
             one.log.undo(one)
+            self._restore_producers(one.log)
 
     def trim(self, log: Log, offset: int) -> None:
         """Enter into the journal that a log begins later now. Durability: none before `sync`.

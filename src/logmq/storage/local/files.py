@@ -96,6 +96,10 @@ class Files(Protocol):
         """All file names with their sizes."""
         ...
 
+    def free_size(self) -> int:
+        """Bytes that can still be written, as far as the file system says."""
+        ...
+
 
 class DiskFile:
     """A file of the operating system. Closed when the last reference to it goes."""
@@ -240,6 +244,11 @@ class Directory:
         """All regular files with their sizes."""
         with os.scandir(self._fd) as entries:
             return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+
+    def free_size(self) -> int:
+        """Bytes available to this user (man 3 statvfs)."""
+        found = os.fstatvfs(self._fd)
+        return found.f_bavail * found.f_frsize
 
     def close(self) -> None:
         """Let another process have the directory."""

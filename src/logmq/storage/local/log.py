@@ -21,6 +21,7 @@ from logmq.storage.engine import Append, Chunk, LogSpec
 from logmq.storage.local.files import File, Files
 from logmq.storage.local.index import Entry, IndexDamaged
 from logmq.storage.local.opened import OpenFiles
+from logmq.storage.local.producers import Producers
 from logmq.storage.local.segment import Segment
 from logmq.storage.local.tail import End, Tail
 
@@ -57,6 +58,7 @@ class Log:
         "dirty",
         "last_append_ms",
         "log_start_offset",
+        "producers",
         "sealed_size",
         "segments",
         "spec",
@@ -75,6 +77,7 @@ class Log:
         self.committed = self.tail.end()
         self.dirty: dict[Segment, File] = {}
         """Segments with bytes that their own file was not synced for; the files stay open until a checkpoint."""
+        self.producers = Producers()
         self.sealed_size = 0
         """Bytes in all segments but the last."""
 
@@ -95,7 +98,8 @@ class Log:
         if before.position != tail.position or before.base_offset != segment.base_offset:
             before = tail.end()
         file = self.dirty.get(segment) or segment.file
-        buffers = self._move_tail(appends, size, timestamp_ms)
+        latest_ms = self._latest_ms(appends, timestamp_ms)
+        buffers = self._move_tail(appends, size, latest_ms)
         written = Written(self, before, entry_count, buffers, size, tail.offset - before.offset)
         try:
             file.write_at(before.position, buffers)
@@ -103,8 +107,13 @@ class Log:
             self.undo(written)
             raise
         self.dirty[segment] = file
-        self.last_append_ms = timestamp_ms
+        self.last_append_ms = latest_ms
         return written
+
+    def _latest_ms(self, appends: Sequence[Append], timestamp_ms: int) -> int:
+        """The latest time of any record so far: the records' own times, or that of the commit. Never goes back."""
+        times = [timestamp_ms if append.timestamp_ms is None else append.timestamp_ms for append in appends]
+        return max(self.last_append_ms, *times)
 
     def _move_tail(self, appends: Sequence[Append], size: int, timestamp_ms: int) -> list[bytes]:
         """Move the tail over appends; returns their bytes as they are stored."""

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from logmq.clock import Clock
 from logmq.config import Config, topic_settings
 from logmq.errors import DiskFull, TopicExists, Unavailable, UnknownTopic, UnreadableDirectory
-from logmq.model import Format, Topic
+from logmq.model import Format, SettingValue, Topic
 from logmq.storage.engine import Meta
 from logmq.storage.local.files import Files
 from logmq.storage.local.names import META, parse_segment, stored_partition
@@ -41,6 +43,7 @@ CREATE TABLE logs (
     partition INTEGER NOT NULL,
     UNIQUE (topic, partition)
 ) STRICT;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
 
@@ -138,12 +141,12 @@ class SqliteMeta:
             raise UnknownTopic(name)
         format, overrides, created_ms = row
         ids = self._database.execute("SELECT id FROM logs WHERE topic = ? ORDER BY partition", (name,)).fetchall()
-        values: dict[str, int | None] = json.loads(overrides)
+        values: dict[str, SettingValue] = json.loads(overrides)
         settings = topic_settings(self._config, values)
         return Topic(name, Format(format), tuple([log_id for (log_id,) in ids]), values, settings, created_ms)
 
     async def create_topic(
-        self, name: str, format: Format, partition_count: int, overrides: Mapping[str, int | None]
+        self, name: str, format: Format, partition_count: int, overrides: Mapping[str, SettingValue]
     ) -> Topic:
         """See `Meta.create_topic`."""
 
@@ -174,7 +177,7 @@ class SqliteMeta:
 
         return await self._run(add)
 
-    async def alter_topic(self, name: str, overrides: Mapping[str, int | None]) -> Topic:
+    async def alter_topic(self, name: str, overrides: Mapping[str, SettingValue]) -> Topic:
         """See `Meta.alter_topic`."""
 
         def alter() -> Topic:
@@ -197,6 +200,29 @@ class SqliteMeta:
     async def finish_drop(self, name: str) -> None:
         """See `Meta.finish_drop`."""
         await self._run(lambda: self._database.execute("DELETE FROM topics WHERE name = ?", (name,)))
+
+    async def take_producer_ids(self, count: int) -> int:
+        """See `Meta.take_producer_ids`."""
+
+        def take() -> int:
+            row = self._database.execute("SELECT value FROM facts WHERE name = 'next_producer_id'").fetchone()
+            first = 0 if row is None else int(row[0])
+            self._database.execute("INSERT OR REPLACE INTO facts VALUES ('next_producer_id', ?)", (str(first + count),))
+            return first
+
+        return await self._run(take)
+
+    async def cluster_id(self) -> str:
+        """See `Meta.cluster_id`."""
+
+        def read() -> str:
+            row = self._database.execute("SELECT value FROM facts WHERE name = 'cluster_id'").fetchone()
+            if row is None:
+                row = (urlsafe_b64encode(uuid4().bytes).decode().rstrip("="),)
+                self._database.execute("INSERT INTO facts VALUES ('cluster_id', ?)", row)
+            return str(row[0])
+
+        return await self._run(read)
 
     async def close(self) -> None:
         """Release the database."""

@@ -22,7 +22,8 @@ from crc32c import crc32c
 from logmq.clock import Clock
 from logmq.limits import JOURNAL_FIRST_FILE_SIZE, OPEN_FILES_MAX
 from logmq.model import Format, TopicPartition
-from logmq.storage.engine import LogSpec
+from logmq.records import batches
+from logmq.storage.engine import Appended, LogSpec, ProducerBatch
 from logmq.storage.local import checkpoint
 from logmq.storage.local.chain import Chain, ChainedRecord, disown, open_journal_files, read_chain
 from logmq.storage.local.checkpoint import LogCheckpoint
@@ -165,7 +166,7 @@ class _Recovery:
                 state = self._state_by_index(spec, bases)
         reached = max([base for base in bases if base <= trimmed], default=0)
         if reached > state.base_offset:
-            state = LogCheckpoint(trimmed, reached, reached, 0, state.last_append_ms)
+            state = LogCheckpoint(trimmed, reached, reached, 0, state.last_append_ms, state.producers)
         if state.base_offset not in bases:
             create_segment(self._files, self._opened, spec, state.base_offset)
             bases = sorted([*bases, state.base_offset])
@@ -175,6 +176,7 @@ class _Recovery:
         end = Entry(state.end_offset, state.end_position, state.last_append_ms, 0)
         log_start_offset = max(state.log_start_offset, segments[0].base_offset)
         log = Log(self._files, self._opened, spec, LogState(segments, log_start_offset, segments[-1].origin()))
+        log.producers.load(state.producers)
         self._check_sealed(log, end.timestamp_ms)
         self._check_last(log, end)
         return log
@@ -292,8 +294,16 @@ class _Recovery:
             return
         segment.file.write_at(part.position, [content])
         found = log.codec.walk(content)
+        if log.spec.format is Format.BATCH:
+            latest_ms = max([header.max_timestamp_ms for _, header in batches.headers(content)], default=0)
+            timestamp_ms = max(log.last_append_ms, latest_ms)
         log.tail.add(content, found.starts, found.offsets, part.offset_count, timestamp_ms)
         log.last_append_ms = timestamp_ms
+        if log.spec.format is Format.BATCH:
+            for _, header in batches.headers(content):
+                if header.producer_id >= 0:
+                    batch = ProducerBatch(*header[9:])
+                    log.producers.add(batch, Appended(header.base_offset, header.next_offset, timestamp_ms))
 
     def _roll(self, log: Log, base_offset: int, timestamp_ms: int) -> None:
         """Go on in a later segment; segments between are there if commits are missing, and are lost with them."""

@@ -24,7 +24,7 @@ from logmq.config import Config
 from logmq.errors import DiskFull, LogMQError, Throttled, Unavailable, UnknownPartition, UnknownTopic
 from logmq.limits import CHECKPOINT_COMMITS_MAX, JOURNAL_FILE_COUNT_MAX, WORK_THREADS
 from logmq.model import Bounds, TopicPartition
-from logmq.storage.engine import Append, Chunk, LogSpec, LogStatistics
+from logmq.storage.engine import ActiveProducer, Append, Chunk, LogSpec, LogStatistics
 from logmq.storage.local import retention
 from logmq.storage.local.commit import Commits
 from logmq.storage.local.committer import Committer, Item, PendingCall, fail, settle
@@ -324,6 +324,11 @@ class LocalStore:
                 self._opened.forget(name)
                 self._files.unlink(name)
 
+    async def producers(self, partition: TopicPartition) -> list[ActiveProducer]:
+        """See `LogStore.producers`."""
+        log = self._find(partition)
+        return await self._job(log.producers.active)
+
     async def trim(self, partition: TopicPartition, offset: int) -> int:
         """See `LogStore.trim`."""
         log = self._find(partition)
@@ -356,6 +361,7 @@ class LocalStore:
         if now >= self._retention_due:
             self._retention_due = now + self._config.retention_check_interval_ms / 1000
             await self._expire()
+            await self._forget_producers()
         if not self._journal.free and self._journal.used_size > self._journal.active_size // 2:
             self._begin_checkpoint()
 
@@ -388,6 +394,8 @@ class LocalStore:
         if journal.free or journal.file_count >= JOURNAL_FILE_COUNT_MAX:
             return
         number, size = journal.next_number, self._config.journal_file_size_bytes
+        if self._files.free_size() < 2 * size:
+            return  # what is left is for messages: the file in use can be begun anew after a checkpoint
         try:
             journal.free.append(
                 await self._loop.run_in_executor(self._executor, create_journal_file, self._files, number, size)
@@ -405,7 +413,7 @@ class LocalStore:
     async def _expire(self) -> None:
         now_ms = self._clock.now_ms()
         for partition, log in list(self._logs.items()):
-            if log.spec.settings.retention_ms is None and log.spec.settings.retention_bytes is None:
+            if not log.spec.settings.has_retention:
                 continue
             try:
                 async with self._maintenance:
@@ -415,6 +423,18 @@ class LocalStore:
             else:
                 if start is not None:
                     _log.info("retention", extra={"partition": str(partition), "log_start_offset": start})
+
+    async def _forget_producers(self) -> None:
+        """What was known of a producer is kept for as long as it may come back: each costs some 500 bytes."""
+        before_ms = self._clock.now_ms() - self._config.producer_id_expiration_ms
+        logs = [log for log in self._logs.values() if len(log.producers)]
+
+        def forget() -> None:
+            for log in logs:
+                log.producers.expire(before_ms)
+
+        if logs:
+            await self._job(forget)
 
     def _expire_log(self, log: Log, now_ms: int) -> int | None:
         """Delete what is expired; returns the new log start offset if there is one."""

@@ -1,0 +1,1 @@
+"""LogMQ beside other brokers that speak the Kafka protocol (`bench/kafka_compare.py`)."""

@@ -1,0 +1,128 @@
+"""`logmq group list|describe|seek|delete`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from logmq.cli.options import DEFAULT_SERVER, Format, Partition, Server
+from logmq.cli.output import OutputFormat
+from logmq.cli.table import print_table
+from logmq.client.blocking import Client
+from logmq.client.connection import GroupDescription
+from logmq.model import TopicPartition
+
+app = typer.Typer(help="List, describe, move and delete consumer groups.", no_args_is_help=True)
+
+GroupName = Annotated[str, typer.Argument(metavar="GROUP", help="The group's name.")]
+
+
+@app.command("list")
+def list_groups(server: Server = DEFAULT_SERVER, output: Format = OutputFormat.TEXT) -> None:
+    """List the groups."""
+    with Client(server) as client:
+        groups = client.groups()
+    if output is OutputFormat.JSON:
+        _print_json([{"name": each.name, "state": each.state, "members": each.member_count} for each in groups])
+    elif groups:
+        print_table(["GROUP", "STATE", "MEMBERS"], [(each.name, each.state, each.member_count) for each in groups])
+    else:
+        typer.echo("there are no groups yet; the first member or committed offset makes one", err=True)
+
+
+@app.command()
+def describe(group: GroupName, server: Server = DEFAULT_SERVER, output: Format = OutputFormat.TEXT) -> None:
+    """Show how far a group has come in each partition, and how far it is behind."""
+    with Client(server) as client:
+        description = client.group(group)
+    if output is OutputFormat.JSON:
+        _print_json(_description_json(description))
+    else:
+        _print_description(description)
+
+
+@app.command()
+def seek(
+    group: GroupName,
+    partition: Partition,
+    offset: Annotated[str, typer.Argument(metavar="OFFSET", help="A number, earliest or latest.")],
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Let a group without members go on from an offset."""
+    with Client(server) as client:
+        number = _offset(client, partition, offset)
+        client.commit(group, partition.topic, number, partition=partition.index)
+    typer.echo(f"group {group} goes on from {number} in {partition}", err=True)
+
+
+@app.command()
+def delete(
+    group: GroupName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Delete a group without members, with all that it committed."""
+    if not yes:
+        _confirm(group)
+    with Client(server) as client:
+        client.forget(group)
+    typer.echo(f"deleted group {group}", err=True)
+
+
+def _confirm(group: str) -> None:
+    """Ask the person; a program must have said --yes. Raises: typer.Exit, when the answer is no."""
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("deleting asks first, and nobody is at the terminal: give --yes")
+    if not typer.confirm(f"Delete group {group} with all that it committed, for good?", err=True):
+        typer.echo("nothing was deleted", err=True)
+        raise typer.Exit(1)
+
+
+def _offset(client: Client, partition: TopicPartition, text: str) -> int:
+    """The offset that a text means for a partition."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    if text not in {"earliest", "latest"}:
+        raise typer.BadParameter(f"{text!r} is not an offset: use a number, earliest or latest")
+    for each in client.describe(partition.topic).partitions:
+        if each.index == partition.index:
+            return each.log_start_offset if text == "earliest" else each.high_watermark
+    raise typer.BadParameter(f"topic {partition.topic} has no partition {partition.index}")
+
+
+# -- output ------------------------------------------------------------------------------------------------------------
+
+
+def _print_description(description: GroupDescription) -> None:
+    summary = description.summary
+    typer.echo(f"group {summary.name}, {summary.state}, members: {summary.member_count}\n")
+    print_table(
+        ["TOPIC", "PARTITION", "OFFSET", "HIGH WATERMARK", "LAG"],
+        [(each.topic, each.partition, each.offset, each.high_watermark, each.lag) for each in description.offsets],
+    )
+
+
+def _description_json(description: GroupDescription) -> dict[str, object]:
+    summary = description.summary
+    return {
+        "name": summary.name,
+        "state": summary.state,
+        "members": summary.member_count,
+        "offsets": [
+            {
+                "topic": each.topic,
+                "partition": each.partition,
+                "offset": each.offset,
+                "high_watermark": each.high_watermark,
+                "lag": each.lag,
+            }
+            for each in description.offsets
+        ],
+    }
+
+
+def _print_json(document: object) -> None:
+    typer.echo(json.dumps(document, indent=2))

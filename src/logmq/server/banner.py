@@ -42,6 +42,7 @@ def recovery_summary(report: Report) -> str:
         (report.undone_commits, f"{report.undone_commits} unfinished commits undone"),
         (report.cut_bytes, f"{sum(report.cut_bytes.values())} bytes cut that were never acknowledged"),
         (report.repaired_indexes, f"{len(report.repaired_indexes)} indexes repaired"),
+        (report.mended_journals, f"{len(report.mended_journals)} journal headers mended"),
         (report.checkpoint_damaged, "the checkpoint was damaged and made anew"),
         (report.missing_commits, f"{len(report.missing_commits)} COMMITS LOST from the journal"),
         (report.damaged, f"{len(report.damaged)} DAMAGED RANGES, see the log"),
@@ -67,6 +68,8 @@ def report_recovery(report: Report) -> None:
         )
     for name, size in report.cut_bytes.items():
         _log.warning("cut bytes that were never acknowledged", extra={"file": name, "bytes": size})
+    for name in report.mended_journals:
+        _log.warning("mended a damaged journal header", extra={"file": name})
     for name in report.repaired_indexes:
         _log.warning("repaired an index", extra={"file": name})
     for name in report.unknown_files:

@@ -15,7 +15,7 @@ def test_a_lone_member_reads_at_once() -> None:
     """The answer to the first heartbeat brings all partitions: nobody waits for others that may come."""
     stage = Stage(orders=3)
     answer = stage.beat(stage.consumer("a", "orders"))
-    assert answer.assignment == {Owned(1, 0), Owned(1, 1), Owned(1, 2)}
+    assert answer.assignment == frozenset({Owned(1, 0), Owned(1, 1), Owned(1, 2)})
     assert (answer.epoch, stage.group.state) == (1, ConsumerGroupState.STABLE)
 
 
@@ -29,7 +29,7 @@ def test_a_partition_waits_until_it_is_given_up() -> None:
     assert told.assignment is not None and len(told.assignment) == 1
     assert told.epoch == 1, "it stays in its epoch until it has given up what it must"
     assert stage.beat(new).assignment is None
-    assert stage.group.state is ConsumerGroupState.RECONCILING
+    assert stage.group.state.name == "RECONCILING"
     old.settle()
     assert stage.beat(old).epoch == 2
     given = stage.beat(new)

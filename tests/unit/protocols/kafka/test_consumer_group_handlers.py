@@ -288,7 +288,7 @@ async def test_many_heartbeats_share_a_store(client: AdminSession) -> None:
         sizes.append(len(fields["members"]))
         await store(name, fields)
 
-    client.broker.groups.offsets.store_membership = counting  # type: ignore[method-assign]
+    client.broker.groups.offsets.store_membership = counting  # type: ignore[method-assign, assignment]
     responses = await asyncio.gather(*[beat(client, f"m{number}") for number in range(50)])
     assert all(response.error_code is ErrorCode.none for response in responses)
     assert sizes[-1] == 50 and len(sizes) <= 3

@@ -17,7 +17,9 @@ _KEY = 18
 
 ADVERTISED_MIN_VERSIONS = {0: 0}
 """Produce is said to begin at version 0, though versions below the table's are refused: librdkafka before 2.9 sends
-gzip, snappy and lz4 uncompressed to a broker that does not say so. Apache Kafka 4 does the same. Source: KAFKA-18659."""
+gzip, snappy and lz4 uncompressed to a broker that does not say so. Apache Kafka 4 does the same.
+
+Source: KAFKA-18659."""
 
 
 def handle_frame(frame: Frame, context: Context) -> Answer:

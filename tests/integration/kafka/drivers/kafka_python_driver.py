@@ -117,12 +117,15 @@ class KafkaPythonDriver(Concurrent):
 
     def _read(self, consumer: KafkaConsumer, membership: Membership) -> None:
         try:
-            while not membership.leaving.is_set():
+            uncommitted = False
+            while uncommitted or not membership.leaving.is_set():
                 batches = consumer.poll(50)
                 membership.received += [_fields(message) for batch in batches.values() for message in batch]
-                if batches:
-                    with suppress(CommitFailedError):  # the group has changed meanwhile: read again from there
+                uncommitted = uncommitted or bool(batches)
+                if uncommitted:
+                    with suppress(CommitFailedError):  # the group has changed meanwhile: again in the next generation
                         consumer.commit()
+                        uncommitted = False
             consumer.close()
         except Exception as error:
             membership.error = f"{type(error).__name__}: {error}"

@@ -92,8 +92,7 @@ CLIENTS: tuple[Client, ...] = (
         _python("kafka_python_driver"),
         _package("kafka"),
         lacks=frozenset({"new-protocol", "null-header"}),
-        # Now and then a group of its own waits for messages in vain when all tests run at once: not understood yet.
-        slow=True,
+        slow=True,  # a poll of 2 s at a time: see its driver
     ),
     Client(
         "kcat",

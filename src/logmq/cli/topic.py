@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from logmq.cli.consent import ask_to_delete
 from logmq.cli.options import DEFAULT_SERVER, Format, Server, TopicName
 from logmq.cli.output import OutputFormat
 from logmq.cli.table import print_table
@@ -107,19 +107,10 @@ def delete(
 ) -> None:
     """Delete a topic with all its messages, for good."""
     if not yes:
-        _confirm(topic)
+        ask_to_delete(f"topic {topic} with all its messages")
     with Client(server) as client:
         client.drop(topic)
     typer.echo(f"deleted topic {topic}", err=True)
-
-
-def _confirm(topic: str) -> None:
-    """Ask the person; a program must have said --yes. Raises: typer.Exit, when the answer is no."""
-    if not sys.stdin.isatty():
-        raise typer.BadParameter("deleting asks first, and nobody is at the terminal: give --yes")
-    if not typer.confirm(f"Delete topic {topic} with all its messages, for good?", err=True):
-        typer.echo("nothing was deleted", err=True)
-        raise typer.Exit(1)
 
 
 def _assigned(settings: Sequence[str]) -> dict[str, str]:

@@ -98,9 +98,8 @@ class Listener:
             return
         with suppress(OSError):  # not on a Unix socket
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            accepted.setsockopt(
-                socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
-            )  # who follows a silent topic may be long gone
+            # Who follows a silent topic may be long gone.
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         protocol = self._make_protocol()  # here already, so that it counts: one turn may accept many
         task = self._loop.create_task(self._connect(accepted, protocol))
         self._connecting.add(task)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from logmq.broker.groups import consumer_membership
+from logmq.broker.groups.books import GroupBooks
 from logmq.broker.groups.consumer_group import NO_TOPICS, ConsumerGroup, TopicsImage
 from logmq.broker.groups.consumer_member import JOINING_EPOCH, ConsumerAnswer, ConsumerHeartbeat
 from logmq.broker.groups.offsets import CommittedOffsets
@@ -41,16 +42,10 @@ class ConsumerGroups:
         self._topics = topics
         self._offsets = offsets
         self._config = config
-        self._clock = clock
         self._image = NO_TOPICS
         self._groups: dict[str, ConsumerGroup] = {}
         """Groups that have members, or had some lately."""
-        self._sizes: dict[str, int] = {}
-        self._size = 0
-        self._emptied_ms: dict[str, int] = {}
-        """When groups lost their last member, by the wall clock."""
-        self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
-        """One timer a group, with the time that it is for: never later than the group's deadline."""
+        self._books = GroupBooks(clock)
         self._stored: dict[str, int] = {}
         """The version of a group that was stored last."""
         self._storing: dict[str, asyncio.Task[None]] = {}
@@ -78,26 +73,21 @@ class ConsumerGroups:
 
     def emptied_ms(self, name: str) -> int:
         """When the group lost its last member; 0 if it has some or is not known."""
-        return self._emptied_ms.get(name, 0)
+        return self._books.emptied_ms(name)
 
     def restore(self, name: str, fields: Mapping[str, Any]) -> None:
         """Take up a group as it was stored; its members have a whole session to be heard of."""
         timeout_ms = self._config.consumer_session_timeout_ms
-        group = self._groups[name] = consumer_membership.decode(name, fields, timeout_ms, self._now_ms())
+        group = self._groups[name] = consumer_membership.decode(name, fields, timeout_ms, self._books.now_ms())
         self._count(group)
-        if group.deadline_ms is not None:
-            self._wake_by(group, group.deadline_ms)
+        self._wake_by(group, group.deadline_ms)
 
     def drop(self, name: str) -> None:
         """Forget a group without members."""
         group = self._groups.pop(name, None)
         assert group is None or group.is_empty
-        self._size -= self._sizes.pop(name, 0)
-        self._emptied_ms.pop(name, None)
         self._stored.pop(name, None)
-        _, timer = self._timers.pop(name, (None, None))
-        if timer is not None:
-            timer.cancel()
+        self._books.forget(name)
 
     def heartbeat(self, name: str, beat: ConsumerHeartbeat) -> ConsumerAnswer:
         """See `ConsumerGroup.heartbeat`. A group begins with its first member. The caller must `keep` the group before
@@ -108,12 +98,12 @@ class ConsumerGroups:
         if group is None or beat.member_id not in group.members:
             if beat.epoch != JOINING_EPOCH and group is None:
                 return ConsumerAnswer(Refusal.UNKNOWN_MEMBER, "the group does not know this member")
-            if self._size + beat.size > GROUPS_SIZE_MAX:
+            if self._books.size + beat.size > GROUPS_SIZE_MAX:
                 return ConsumerAnswer(Refusal.GROUP_FULL, "the broker has no room for more members of groups")
         if group is None:
             group = ConsumerGroup(name, self._config.consumer_session_timeout_ms)
         self._refresh(group)
-        answer = group.heartbeat(beat, self._now_ms())
+        answer = group.heartbeat(beat, self._books.now_ms())
         if name in self._groups or not group.is_empty:  # a first member that was refused leaves no group behind
             self._groups[name] = group
             self._settle(group, beat)
@@ -131,9 +121,6 @@ class ConsumerGroups:
         if self._image.version != self._topics.version:
             self._image = TopicsImage.of(self._topics.version, list(self._topics))
         group.update_topics(self._image)
-
-    def _now_ms(self) -> int:
-        return int(self._clock.monotonic() * 1000)
 
     def _settle(self, group: ConsumerGroup, beat: ConsumerHeartbeat) -> None:
         """Keep the books after a heartbeat, as far as it can have changed them."""
@@ -164,30 +151,15 @@ class ConsumerGroups:
                 self._stored[name] = version
 
     def _count(self, group: ConsumerGroup) -> None:
-        size = group.size
-        self._size += size - self._sizes.get(group.name, 0)
-        self._sizes[group.name] = size
-        if not group.is_empty:
-            self._emptied_ms.pop(group.name, None)
-        else:
-            self._emptied_ms.setdefault(group.name, self._clock.now_ms())
+        self._books.count(group.name, group.size, is_empty=group.is_empty)
 
-    def _wake_by(self, group: ConsumerGroup, deadline_ms: int) -> None:
-        at_ms, timer = self._timers.get(group.name, (None, None))
-        if at_ms is not None and at_ms <= deadline_ms:
-            return
-        if timer is not None:
-            timer.cancel()
-        delay_ms = max(0, deadline_ms - self._now_ms()) + 1
-        handle = asyncio.get_running_loop().call_later(delay_ms / 1000, self._tick, group)
-        self._timers[group.name] = (deadline_ms, handle)
+    def _wake_by(self, group: ConsumerGroup, deadline_ms: int | None) -> None:
+        self._books.wake_by(group.name, deadline_ms, lambda: self._tick(group))
 
     def _tick(self, group: ConsumerGroup) -> None:
-        del self._timers[group.name]
-        group.tick(self._now_ms())
+        group.tick(self._books.now_ms())
         self._count(group)
         task = asyncio.ensure_future(self._keep(group))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
-        if group.deadline_ms is not None:
-            self._wake_by(group, group.deadline_ms)
+        self._wake_by(group, group.deadline_ms)

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 from logmq.broker.groups import membership
+from logmq.broker.groups.books import GroupBooks
 from logmq.broker.groups.consumer_group import ConsumerGroup
 from logmq.broker.groups.consumer_groups import ConsumerGroups
 from logmq.broker.groups.consumer_member import ConsumerAnswer, ConsumerHeartbeat
@@ -68,12 +69,7 @@ class GroupCoordinator:
         self._clock = clock
         self._groups: dict[str, ClassicGroup] = {}
         """Groups that have members, or had some lately."""
-        self._sizes: dict[str, int] = {}
-        self._size = 0
-        self._emptied_ms: dict[str, int] = {}
-        """When groups that are in `_groups` lost their last member, by the wall clock."""
-        self._timers: dict[str, tuple[int, asyncio.TimerHandle]] = {}
-        """One timer a group, with the time that it is for."""
+        self._books = GroupBooks(clock)
         self._stored: dict[str, int] = {}
         """The membership version that was stored last, by group."""
         self._storing: dict[str, asyncio.Task[None]] = {}
@@ -93,7 +89,7 @@ class GroupCoordinator:
         if group is None:
             group = self._groups[name] = ClassicGroup(name, self._config.group_initial_rebalance_delay_ms)
         ticket: asyncio.Future[JoinAnswer] = asyncio.get_running_loop().create_future()
-        group.join(request, ticket, self._now_ms())
+        group.join(request, ticket, self._books.now_ms())
         self._settle(group)
         return await ticket
 
@@ -112,7 +108,7 @@ class GroupCoordinator:
                 return Refusal.GROUP_FULL
         member = None if group is None else group.members.get(request.member_id)
         grown = request.size - (0 if member is None else member.size)
-        return Refusal.GROUP_FULL if grown > 0 and self._size + grown > GROUPS_SIZE_MAX else None
+        return Refusal.GROUP_FULL if grown > 0 and self._books.size + grown > GROUPS_SIZE_MAX else None
 
     async def sync(
         self,
@@ -136,7 +132,7 @@ class GroupCoordinator:
             generation,
             assignments,
             ticket,
-            self._now_ms(),
+            self._books.now_ms(),
             protocol_type=protocol_type,
             protocol_name=protocol_name,
         )
@@ -150,14 +146,14 @@ class GroupCoordinator:
         """A member lives. Raises: InvalidGroupName."""
         group = self._groups.get(check_group_name(name))
         # It only puts deadlines off, so that the timer may stay: should it come too early, it is set anew.
-        return Refusal.UNKNOWN_MEMBER if group is None else group.heartbeat(caller, generation, self._now_ms())
+        return Refusal.UNKNOWN_MEMBER if group is None else group.heartbeat(caller, generation, self._books.now_ms())
 
     def leave(self, name: str, callers: Iterable[Caller]) -> list[Refusal | None]:
         """Members go; one result each. Raises: InvalidGroupName."""
         group = self._groups.get(check_group_name(name))
         if group is None:
             return [Refusal.UNKNOWN_MEMBER for _ in callers]
-        results = [group.leave(caller, self._now_ms()) for caller in callers]
+        results = [group.leave(caller, self._books.now_ms()) for caller in callers]
         self._settle(group)
         return results
 
@@ -199,7 +195,7 @@ class GroupCoordinator:
         if consumers is not None:
             return _check_consumer(consumers, caller, generation)
         if group is not None:
-            return group.check_commit(caller, generation, self._now_ms())
+            return group.check_commit(caller, generation, self._books.now_ms())
         return Refusal.ILLEGAL_GENERATION if generation >= 0 else None
 
     def check_reader(self, name: str, member_id: str, epoch: int) -> Refusal | None:
@@ -287,7 +283,7 @@ class GroupCoordinator:
                 self.consumers.restore(name, fields)
                 continue
             delay_ms = self._config.group_initial_rebalance_delay_ms
-            group = ClassicGroup.restored(name, membership.decode(fields, self._now_ms()), delay_ms)
+            group = ClassicGroup.restored(name, membership.decode(fields, self._books.now_ms()), delay_ms)
             self._groups[name] = group
             self._settle(group)
         self._look_for_expired()
@@ -328,7 +324,7 @@ class GroupCoordinator:
             return
         if self.consumers.has_members(name):
             return
-        emptied_ms = max(self._emptied_ms.get(name, 0), self.consumers.emptied_ms(name))
+        emptied_ms = max(self._books.emptied_ms(name), self.consumers.emptied_ms(name))
         if max(emptied_ms, self._started_ms) > latest_ms:
             return
         offsets = self.offsets.of_group(name)
@@ -338,21 +334,12 @@ class GroupCoordinator:
 
     # -- the rim -----------------------------------------------------------------------------------------------------
 
-    def _now_ms(self) -> int:
-        return int(self._clock.monotonic() * 1000)
-
     def _settle(self, group: ClassicGroup) -> None:
         """After every change of a group: store its membership, give out its answers, keep the books, set its timer."""
         self._store_if_changed(group)
         self._give_out(group)
-        size = group.size
-        self._size += size - self._sizes.get(group.name, 0)
-        self._sizes[group.name] = size
-        if not group.is_empty:
-            self._emptied_ms.pop(group.name, None)
-        elif group.name not in self._emptied_ms:
-            self._emptied_ms[group.name] = self._clock.now_ms()
-        self._set_timer(group)
+        self._books.count(group.name, group.size, is_empty=group.is_empty)
+        self._books.wake_by(group.name, group.deadline_ms, lambda: self._tick(group))
 
     def _store_if_changed(self, group: ClassicGroup) -> None:
         if group.membership_version == self._stored.get(group.name, 0) or group.name in self._storing:
@@ -386,33 +373,14 @@ class GroupCoordinator:
             if not future.done():  # done: the client's connection is gone, its request was cancelled
                 future.set_result(answer)
 
-    def _set_timer(self, group: ClassicGroup) -> None:
-        """The timer must not come later than the deadline; earlier does no harm."""
-        deadline_ms = group.deadline_ms
-        at_ms, timer = self._timers.get(group.name, (None, None))
-        if at_ms is not None and deadline_ms is not None and at_ms <= deadline_ms:
-            return
-        if timer is not None:
-            timer.cancel()
-            del self._timers[group.name]
-        if deadline_ms is not None:
-            delay_ms = max(0, deadline_ms - self._now_ms()) + 1
-            handle = asyncio.get_running_loop().call_later(delay_ms / 1000, self._tick, group)
-            self._timers[group.name] = (deadline_ms, handle)
-
     def _tick(self, group: ClassicGroup) -> None:
-        del self._timers[group.name]
-        group.tick(self._now_ms())
+        group.tick(self._books.now_ms())
         self._settle(group)
 
     def _drop(self, name: str) -> None:
         del self._groups[name]
-        self._size -= self._sizes.pop(name, 0)
-        self._emptied_ms.pop(name, None)
         self._stored.pop(name, None)
-        _, timer = self._timers.pop(name, (None, None))
-        if timer is not None:
-            timer.cancel()
+        self._books.forget(name)
 
 
 def _check_consumer(group: ConsumerGroup, caller: Caller, epoch: int) -> Refusal | None:

@@ -58,11 +58,11 @@ async def test_the_timer_ends_sessions(tmp_path: Path) -> None:
     bench = Bench()
     async with coordinating(tmp_path, bench) as groups:
         await groups.join("g", replace(request("a"), session_timeout_ms=1_000))
-        for _, timer in list(groups._timers.values()):
+        for _, timer in list(groups._books.timers.values()):
             bench.clock.ms += 2_000
             timer._run()  # instead of waiting for the loop
         assert groups.describe("g").state is GroupState.EMPTY
-        assert not groups._timers and groups._size == 0
+        assert not groups._books.timers and groups._books.size == 0
 
 
 async def test_members_of_all_groups_are_bounded(groups: GroupCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:

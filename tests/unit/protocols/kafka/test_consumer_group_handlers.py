@@ -212,9 +212,9 @@ async def test_the_timer_ends_sessions(client: AdminSession) -> None:
     await commit(client, member_id="a", generation_id_or_member_epoch=1)
     client.clock.ms += SESSION_MS
     consumers = client.broker.groups.consumers
-    ((_, timer),) = consumers._timers.values()
+    ((_, timer),) = consumers._books.timers.values()
     timer._run()  # instead of waiting for the loop
-    assert not consumers.has_members("billing") and not consumers._timers and consumers._size == 0
+    assert not consumers.has_members("billing") and not consumers._books.timers and consumers._books.size == 0
     await client.broker.groups.expire()
     assert client.broker.groups.exists("billing")
     client.clock.ms += 8 * 24 * 3_600_000
@@ -259,7 +259,7 @@ async def test_the_dead_stay_dead(tmp_path: Path) -> None:
         await beat(before)
         before.clock.ms += SESSION_MS
         consumers = before.broker.groups.consumers
-        for _, timer in list(consumers._timers.values()):
+        for _, timer in list(consumers._books.timers.values()):
             timer._run()
         await asyncio.gather(*consumers._keeping)
     async with admin_session(tmp_path) as after:

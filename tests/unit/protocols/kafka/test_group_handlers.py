@@ -268,7 +268,7 @@ async def test_members_that_do_not_come_back_after_a_restart(tmp_path: Path) -> 
         groups = client.broker.groups
         assert groups.describe("billing").state.value == "Stable"
         client.context.clock.ms += 10_000  # type: ignore[attr-defined]
-        groups._timers["billing"][1]._run()
+        groups._books.timers["billing"][1]._run()
         assert groups.describe("billing").state.value == "Empty"
 
 

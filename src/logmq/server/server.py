@@ -92,6 +92,7 @@ class Server:
         stack.callback(listener.close)
         meta = SqliteMeta(config.data_dir, config, SYSTEM_CLOCK)
         stack.push_async_callback(meta.close)
+        await finish_drops(meta, directory)  # before recovery, which would take the files for unknown ones
         specs = [spec for topic in await meta.topics() for spec in specs_of(topic)]
         try:
             store = LocalStore.open(directory, specs, config, SYSTEM_CLOCK, self._on_failure)
@@ -99,7 +100,6 @@ class Server:
             raise StartupError(f"{config.data_dir} cannot be recovered: {error}") from error
         stack.push_async_callback(store.close)
         report_recovery(store.report)
-        await finish_drops(meta, directory)
         broker = await Broker.start(meta, store, config, SYSTEM_CLOCK)
         return listener, store, Connections(broker, config, SYSTEM_CLOCK)
 

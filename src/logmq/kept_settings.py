@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
-from logmq.config import DAY, HOUR, MINUTE, TOPIC_SETTINGS, Kind, parse_topic_settings
+from logmq.config import DAY, HOUR, MINUTE, TOPIC_SETTINGS, parse_topic_settings
+from logmq.config.kinds import Kind, choice
 from logmq.errors import InvalidSetting
 from logmq.limits import KEPT_SETTING_SIZE_MAX
 from logmq.model import SettingValue
@@ -53,22 +54,13 @@ def _parse_list(text: str) -> str:
     return ",".join(filter(None, [word.strip() for word in text.split(",")]))
 
 
-def _choice(*choices: str) -> Kind[str]:
-    def parse(text: str) -> str:
-        if text.lower() not in choices:
-            raise ValueError(text)
-        return text.lower()
-
-    return Kind(f"one of {', '.join(choices)}", parse, str)
-
-
 _COUNT = _number(0, _INT64_MAX)
 _COUNT_MIN_ONE = _number(1, _INT64_MAX)
-_TRUTH = _choice("true", "false")
+_TRUTH = choice("true", "false")
 _RATIO = Kind("a number from 0 to 1", _parse_ratio, str)
 _LIST = Kind("words with commas between, or nothing", _parse_list, str)
 _LOCAL = _number(-2, _INT64_MAX)
-_CODECS = _choice("producer", "uncompressed", "zstd", "lz4", "snappy", "gzip")
+_CODECS = choice("producer", "uncompressed", "zstd", "lz4", "snappy", "gzip")
 
 KEPT_SETTINGS: Mapping[str, KeptSetting] = {
     each.name: each
@@ -109,7 +101,7 @@ KEPT_SETTINGS: Mapping[str, KeptSetting] = {
         KeptSetting(
             "remote.log.delete.on.disable", "BOOLEAN", _TRUTH, "false", "whether tiered data goes with tiering"
         ),
-        KeptSetting("remote.storage.enable", "BOOLEAN", _choice("false"), "false", "whether segments are tiered"),
+        KeptSetting("remote.storage.enable", "BOOLEAN", choice("false"), "false", "whether segments are tiered"),
         KeptSetting("segment.index.bytes", "INT", _number(4, _INT32_MAX), "10485760", "size of a segment's index"),
         KeptSetting("segment.jitter.ms", "LONG", _COUNT, "0", "random part of segment.ms"),
         KeptSetting("segment.ms", "LONG", _COUNT_MIN_ONE, str(7 * DAY), "age at which a log goes on in a new segment"),

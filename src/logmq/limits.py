@@ -1,6 +1,6 @@
 """Every bound of the broker that is not a setting, in one place, each with its reason.
 
-Limits that a person may want to move are settings and stand in `config.py`.
+Limits that a person may want to move are settings and stand in `config/settings.py`.
 """
 
 KIB = 1024

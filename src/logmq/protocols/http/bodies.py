@@ -1,0 +1,107 @@
+"""Reading what a request says, within bounds, and writing answers as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from logmq.limits import HTTP_BODY_SILENCE_MAX_S
+from logmq.protocols.http.context import context_of
+from logmq.protocols.http.problems import BodyTooLarge, BodyTooSlow, InvalidInput, invalid_input
+
+T = TypeVar("T")
+
+JSON = "application/json"
+
+
+class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The parameters of a call: its fields are their names, types, bounds and defaults."""
+
+
+Q = TypeVar("Q", bound=Query)
+
+
+def query_of(request: Request, kind: type[Q]) -> Q:
+    """The parameters of the request. Raises: InvalidInput."""
+    given: dict[str, str] = {}
+    for name, text in request.query_params.multi_items():
+        if name in given:
+            raise InvalidInput("the parameter is given twice", name)
+        given[name] = text
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid_input(error) from None
+
+
+async def chunks_of(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises: BodyTooSlow, ClientDisconnect."""
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(HTTP_BODY_SILENCE_MAX_S):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise BodyTooSlow(f"no more of the body came within {HTTP_BODY_SILENCE_MAX_S:g} seconds") from None
+        if chunk is None:
+            return
+        if chunk:
+            yield chunk
+
+
+async def body_of(request: Request) -> bytes:
+    """The whole body. Raises: BodyTooLarge, BodyTooSlow, ClientDisconnect."""
+    size_max = context_of(request).config.http_body_size_max_bytes
+    said = request.headers.get("content-length", "")
+    if said.isdecimal() and int(said) > size_max:
+        raise _too_large(size_max)
+    pieces, size = [], 0
+    async for chunk in chunks_of(request):
+        size += len(chunk)
+        if size > size_max:
+            raise _too_large(size_max)
+        pieces.append(chunk)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _too_large(size_max: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"the body has more than {size_max} bytes (http_body_size_max_bytes); send less at a time, or lines of JSON as"
+        " application/x-ndjson, which may go on without end"
+    )
+
+
+def media_type_of(request: Request) -> str:
+    """The type of the body, in lower case and without parameters; empty if the request does not say."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def json_of(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
+    """The body, decoded. Raises: InvalidInput, and as `body_of`."""
+    return decoded(await body_of(request), decoder)
+
+
+def decoded(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """JSON as what the decoder makes of it. Raises: InvalidInput."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise invalid_input(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the body is not JSON: {error}") from None
+
+
+def answer_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer in JSON."""
+    return Response(msgspec.json.encode(content), status, headers, JSON)
+
+
+__all__ = [
+    "JSON", "ClientDisconnect", "Query", "answer_json", "body_of", "chunks_of", "decoded", "json_of", "media_type_of",
+    "query_of",
+]  # fmt: skip

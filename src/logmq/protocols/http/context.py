@@ -1,0 +1,29 @@
+"""What every handler of an HTTP request may use."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import cast
+
+from starlette.requests import HTTPConnection
+
+from logmq.broker.broker import Broker
+from logmq.clock import Clock
+from logmq.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The broker, and what it was started with."""
+
+    broker: Broker
+    config: Config
+    clock: Clock
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the broker begins to stop: streams and long polls end then."""
+
+
+def context_of(connection: HTTPConnection) -> Context:
+    """The context of a request or WebSocket."""
+    return cast(Context, connection.app.state.context)

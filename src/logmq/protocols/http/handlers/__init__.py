@@ -1,0 +1,1 @@
+"""What answers the calls of the HTTP API: a module a subject."""

@@ -10,6 +10,9 @@ GIB = 1024 * MIB
 TOPIC_NAME_SIZE_MAX = 249
 """Kafka's limit. With `.index` behind it a name just fits a file name of 255 bytes; `names.py` shortens the rest."""
 
+LISTENER_COUNT_MAX = 16
+"""Addresses to listen on beside the port: a mistake in a list should not take all ports of a machine."""
+
 GROUP_NAME_SIZE_MAX = 249
 """Group names are kept in memory for as long as their offsets are."""
 

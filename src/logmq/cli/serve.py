@@ -50,7 +50,8 @@ def _loop_factory() -> Any:
 def _option(setting: Setting[Any]) -> Parameter:
     help = f"{setting.meaning} [default: {setting.default_text}; env: {setting.variable}]"
     default = typer.Option(None, setting.flag, help=help, metavar=setting.kind.unit.upper() or "VALUE")
-    return Parameter(setting.name, Parameter.KEYWORD_ONLY, default=default, annotation=str | None)
+    annotation = list[str] | None if setting.kind.several else str | None
+    return Parameter(setting.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 # One flag a setting, from the one table of settings.

@@ -11,6 +11,7 @@ Nothing is guessed: an unknown key, an unknown LOGMQ_ variable or a value out of
 `InvalidConfig` that says where it stands and what may stand there.
 """
 
+from logmq.config.listen_address import ListenAddress, show_address
 from logmq.config.loading import load_config
 from logmq.config.quantities import DAY, HOUR, MINUTE, SECOND, parse_duration, parse_size, show_duration, show_size
 from logmq.config.settings import SETTINGS, Config, Setting
@@ -27,6 +28,7 @@ __all__ = [
     "SYNC_NEVER",
     "TOPIC_SETTINGS",
     "Config",
+    "ListenAddress",
     "Setting",
     "SyncMode",
     "TopicSetting",
@@ -34,6 +36,7 @@ __all__ = [
     "parse_duration",
     "parse_size",
     "parse_topic_settings",
+    "show_address",
     "show_duration",
     "show_size",
     "topic_settings",

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from logmq.config.listen_address import ListenAddress
 from logmq.config.quantities import HOUR, parse_duration, parse_size, parse_whole, show_duration, show_size
 from logmq.config.sync_mode import SyncMode
-from logmq.limits import GIB, KIB
+from logmq.limits import GIB, KIB, LISTENER_COUNT_MAX
 
 T = TypeVar("T")
 
@@ -26,13 +27,15 @@ class Kind(Generic[T]):
     """What may be written for a setting.
 
     `parse` raises ValueError for anything but what `allowed` describes; `show` writes a value so that `parse`
-    reads it back. `unit` is what a plain number counts, empty where there is nothing to count.
+    reads it back. `unit` is what a plain number counts, empty where there is nothing to count. `several` says that
+    a flag may be given more than once and that the file may hold a list: the same as commas between.
     """
 
     allowed: str
     parse: Callable[[str], T]
     show: Callable[[T], str]
     unit: str = ""
+    several: bool = False
 
 
 def _bounded(parse: Callable[[str], int], minimum: int, maximum: int) -> Callable[[str], int]:
@@ -141,7 +144,47 @@ def _parse_directory(text: str) -> Path:
         raise ValueError(text) from error
 
 
+def _parse_listen(text: str) -> tuple[ListenAddress, ...]:
+    if text.lower() == "none":
+        return ()
+    addresses = [ListenAddress.parse(part.strip()) for part in text.split(",")]
+    chosen = [(address.host, address.port) for address in addresses if address.port]
+    if len(chosen) != len(set(chosen)) or len(addresses) > LISTENER_COUNT_MAX:
+        raise ValueError(text)
+    return tuple(addresses)
+
+
+def _show_listen(addresses: tuple[ListenAddress, ...]) -> str:
+    return ",".join(map(str, addresses)) or "none"
+
+
+def _parse_names(text: str) -> tuple[str, ...]:
+    if text.lower() == "none":
+        return ()
+    names = [name.strip() for name in text.split(",")]
+    if not all(name and name.isprintable() and " " not in name for name in names):
+        raise ValueError(text)
+    return tuple(names)
+
+
+def _show_names(names: tuple[str, ...]) -> str:
+    return ",".join(names) or "none"
+
+
 HOST = Kind("a host name or address such as 127.0.0.1, ::1 or 0.0.0.0", _parse_host, str)
+LISTEN = Kind(
+    "addresses such as kafka://0.0.0.0:9092 with commas between, each once and each for any, text, kafka or http",
+    _parse_listen,
+    _show_listen,
+    several=True,
+)
+HOSTS = Kind("host names with commas between, * for any, or none", _parse_names, _show_names, several=True)
+ORIGINS = Kind(
+    "origins such as https://app.example.com with commas between, * for any, or none",
+    _parse_names,
+    _show_names,
+    several=True,
+)
 DIRECTORY = Kind("a directory", _parse_directory, str)
 SYNC = Kind("always, never, or an interval from 1ms to 1h such as 100ms", _parse_sync, str)
 TRUTH = Kind("true or false", _parse_truth, lambda value: str(value).lower())

@@ -42,9 +42,9 @@ def load_config(flags: Mapping[str, object], environ: Mapping[str, str], file: P
 def _read_flags(flags: Mapping[str, object]) -> dict[str, Any]:
     assert flags.keys() <= SETTINGS.keys(), flags
     return {
-        name: _parse(SETTINGS[name], str(value), SETTINGS[name].flag)
+        name: _parse(SETTINGS[name], _text(SETTINGS[name], value), SETTINGS[name].flag)
         for name, value in flags.items()
-        if value is not None
+        if value not in (None, [])
     }
 
 
@@ -79,9 +79,17 @@ def _read_file(file: Path) -> dict[str, Any]:
             raise InvalidConfig(f"{source}: settings stand at the top level, without [{key}]")
         if key not in SETTINGS:
             raise InvalidConfig(f"{source}: no such setting{_suggest(key, SETTINGS)}")
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        values[key] = _parse(SETTINGS[key], text, source)
+        values[key] = _parse(SETTINGS[key], _text(SETTINGS[key], value), source)
     return values
+
+
+def _text(setting: Setting[Any], value: object) -> str:
+    """A value of a flag or of the file as it would stand in an environment variable."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and setting.kind.several:
+        return ",".join(map(str, value)) or setting.default_text
+    return str(value)
 
 
 def _parse(setting: Setting[T], text: str, source: str) -> T:

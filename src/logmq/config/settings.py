@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from logmq.config import kinds
 from logmq.config.kinds import Kind
+from logmq.config.listen_address import ListenAddress
 from logmq.config.quantities import DAY, MINUTE, SECOND
 from logmq.config.sync_mode import SYNC_ALWAYS, SyncMode
 from logmq.limits import GIB, JOURNAL_FIRST_FILE_SIZE, KIB, MIB, PARTITION_COUNT_MAX
@@ -28,6 +29,9 @@ class Config:
 
     host: str = _setting("127.0.0.1", kinds.HOST, "address to listen on; 0.0.0.0 is every interface")
     port: int = _setting(8080, kinds.number(0, 65535), "TCP port to listen on; 0 lets the system choose")
+    listen: tuple[ListenAddress, ...] = _setting(
+        (), kinds.LISTEN, "more addresses to listen on, each for every protocol or for one alone"
+    )
     data_dir: Path = _setting(Path("data"), kinds.DIRECTORY, "directory that holds everything; one process at a time")
     sync: SyncMode = _setting(SYNC_ALWAYS, kinds.SYNC, "when appends are synced to disk; see docs/guarantees.md")
     retention_ms: int | None = _setting(None, kinds.RETENTION_TIME, "age at which a topic's old segments are deleted")

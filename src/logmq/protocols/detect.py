@@ -40,8 +40,6 @@ _METHODS = tuple(
 PREFIX_SIZE_MAX = max(map(len, _METHODS))
 """Bytes after which every client is known."""
 
-_REFUSAL = b"This broker speaks its text protocol only so far: try `nc` on this port, and type HELP.\n"
-
 
 def detect(prefix: bytes) -> Wire | None:
     """The protocol that begins with `prefix`; None if more bytes are needed to tell."""
@@ -61,8 +59,8 @@ def detect(prefix: bytes) -> Wire | None:
 class Detector(asyncio.Protocol):
     """Waits for the first bytes and passes the transport on to the protocol that they belong to.
 
-    A protocol without a factory is refused in a way that its client understands. `on_end` is called once, when the
-    detector has passed its transport on, or lost it.
+    A protocol without a factory is refused in a way that its client understands. Silence is text, or the one protocol
+    that there is. `on_end` is called once, when the detector has passed its transport on, or lost it.
     """
 
     __slots__ = ("_factories", "_loop", "_on_end", "_prefix", "_timeout_s", "_timer", "_transport")
@@ -86,7 +84,7 @@ class Detector(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait."""
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = self._loop.call_later(self._timeout_s, self._decide, Wire.TEXT)
+        self._timer = self._loop.call_later(self._timeout_s, self._decide_late)
 
     def data_received(self, data: bytes) -> None:
         """The first bytes, or some of them."""
@@ -119,6 +117,10 @@ class Detector(asyncio.Protocol):
         if on_end is not None:
             on_end(self)
 
+    def _decide_late(self) -> None:
+        only = next(iter(self._factories)) if len(self._factories) == 1 else Wire.TEXT
+        self._decide(Wire.TEXT if self._prefix else only)
+
     def _decide(self, wire: Wire) -> asyncio.Protocol | None:
         """Pass the transport on; returns the protocol that has it now."""
         transport = self._transport
@@ -139,17 +141,21 @@ class Detector(asyncio.Protocol):
     def _refuse(self, transport: asyncio.Transport, wire: Wire) -> None:
         peer = transport.get_extra_info("peername")
         _log.info("refused a client: its protocol is not spoken here", extra={"wire": str(wire), "peer": str(peer)})
+        words = f"this port speaks {' and '.join(self._factories)}, not {wire}"
         if wire is Wire.HTTP:
-            transport.write(_not_implemented(with_body=not self._prefix.startswith(b"HEAD ")))
+            transport.write(_not_implemented(words, with_body=not self._prefix.startswith(b"HEAD ")))
+        elif wire is Wire.TEXT:
+            transport.write(f"ERR WRONG_PROTOCOL {words}\n".encode())
         transport.close()
 
 
-def _not_implemented(*, with_body: bool) -> bytes:
+def _not_implemented(words: str, *, with_body: bool) -> bytes:
+    body = f"{words}\n" if with_body else ""
     head = (
         "HTTP/1.1 501 Not Implemented\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(_REFUSAL)}\r\n"
+        f"Content-Length: {len(words) + 1}\r\n"
         "Connection: close\r\n"
         "\r\n"
     )
-    return head.encode() + (_REFUSAL if with_body else b"")
+    return (head + body).encode()

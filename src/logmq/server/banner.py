@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from logmq import __version__
-from logmq.config import Config, SyncMode
+from logmq.config import Config, SyncMode, show_address
 from logmq.storage.local.recovery import Report
 
 _log = logging.getLogger("logmq.recovery")
 
+_CLIENTS = {"any": "every protocol", "text": "text alone", "kafka": "Kafka alone", "http": "HTTP alone"}
 
-def banner_lines(config: Config, address: tuple[str, int], report: Report, start_s: float) -> Iterator[str]:
-    """The lines of the banner."""
-    host, port = address
-    shown = f"[{host}]" if ":" in host else host
-    yield f"LogMQ {__version__}  ready on {shown}:{port} after {start_s * 1000:.0f} ms"
+
+def banner_lines(config: Config, addresses: Sequence[tuple[str, int]], report: Report, start_s: float) -> Iterator[str]:
+    """The lines of the banner; `addresses` are the port's and those of `config.listen`, as they came to be."""
+    host, port = addresses[0]
+    yield f"LogMQ {__version__}  ready on {show_address(host, port)} after {start_s * 1000:.0f} ms"
+    for address, listen in zip(addresses[1:], config.listen, strict=True):
+        yield f"  also on   {show_address(*address)}, for {_CLIENTS[listen.protocol]}"
     yield f"  data      {config.data_dir.absolute()}"
     yield f"  sync      {_promise(config.sync)}"
     yield f"  recovery  {recovery_summary(report)}"

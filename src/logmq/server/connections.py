@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from logmq.broker.broker import Broker
@@ -27,6 +28,10 @@ class Connections:
         self._limits = ConnectionLimits.of(config)
         self._detect_timeout_s = config.detect_timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
+        self._factories: Mapping[Wire, Callable[[], asyncio.Protocol]] = {
+            Wire.TEXT: self._new_text,
+            Wire.KAFKA: self._new_kafka,
+        }
         self._undecided: set[Detector] = set()
         self._text: set[TextConnection] = set()
         self._kafka: set[KafkaConnection] = set()
@@ -38,10 +43,10 @@ class Connections:
         """Whether there are as many connections as there may be."""
         return len(self) >= self._connections_max
 
-    def new(self) -> asyncio.Protocol:
-        """A protocol for a connection that was just accepted."""
+    def new(self, only: Wire | None = None) -> asyncio.Protocol:
+        """A protocol for a connection that was just accepted, on an address for every protocol or for `only` one."""
         detector = Detector(
-            {Wire.TEXT: self._new_text, Wire.KAFKA: self._new_kafka},
+            self._factories if only is None else {only: self._factories[only]},
             loop=self._loop,
             timeout_s=self._detect_timeout_s,
             on_end=self._undecided.discard,

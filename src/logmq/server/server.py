@@ -18,12 +18,14 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 from logmq.broker.broker import Broker
 from logmq.broker.topics import specs_of
 from logmq.clock import SYSTEM_CLOCK
-from logmq.config import Config
+from logmq.config import Config, show_address
 from logmq.errors import StartupError
+from logmq.protocols.detect import Wire
 from logmq.server.banner import banner_lines, report_recovery
 from logmq.server.connections import Connections
 from logmq.server.listener import Listener, bind
@@ -40,11 +42,12 @@ EXIT_SYNC_FAILED = 74
 _SWITCH_INTERVAL_S = 0.0002
 """With the default of 5 ms the commit thread waits that long for a busy loop to let go of the interpreter."""
 _MAINTENANCE_INTERVAL_S = 1.0
+_WIRES = {"any": None, "text": Wire.TEXT, "kafka": Wire.KAFKA, "http": Wire.HTTP}
 _REPEATED_SIGNAL_S = 1.0
 
 
 class Server:
-    """A broker over local files, with one listener."""
+    """A broker over local files."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -60,18 +63,21 @@ class Server:
         _raise_descriptor_limit()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         async with AsyncExitStack() as stack:
-            listener, store, connections = await self._start(stack)
+            listeners, store, connections = await self._start(stack)
+            addresses = [listener.address for listener in listeners]
             maintenance = asyncio.create_task(self._maintain(store))
             with _signals(self._stopping.set):  # before the banner: whoever reads it may ask to stop at once
-                for line in banner_lines(self._config, listener.address, store.report, time.perf_counter() - began):
+                for line in banner_lines(self._config, addresses, store.report, time.perf_counter() - began):
                     print(line, file=sys.stderr, flush=True)  # noqa: T201
                 # What was made until now stays until the end: the collector need not look at it again.
                 gc.collect()
                 gc.freeze()
-                listener.start(connections.new, connections.is_full)
+                for listener, wire in zip(listeners, self._wires(), strict=True):
+                    listener.start(partial(connections.new, wire), connections.is_full)
                 await self._stopping.wait()
                 _log.info("stopping", extra={"connections": len(connections)})
-                listener.close()
+                for listener in listeners:
+                    listener.close()
                 maintenance.cancel()
                 await connections.drain(self._config.drain_timeout_ms / 1000)
                 await stack.aclose()
@@ -80,16 +86,12 @@ class Server:
         _log.info("stopped")
         return EXIT_OK
 
-    async def _start(self, stack: AsyncExitStack) -> tuple[Listener, LocalStore, Connections]:
+    async def _start(self, stack: AsyncExitStack) -> tuple[list[Listener], LocalStore, Connections]:
         """Everything but listening; what `stack` holds is released in the opposite order."""
         config = self._config
         directory = Directory(config.data_dir)
         stack.callback(directory.close)
-        try:
-            listener = Listener(asyncio.get_running_loop(), bind(config.host, config.port))
-        except OSError as error:
-            raise StartupError(_cannot_listen(config, error)) from error
-        stack.callback(listener.close)
+        listeners = self._bind(stack)
         meta = SqliteMeta(config.data_dir, config, SYSTEM_CLOCK)
         stack.push_async_callback(meta.close)
         await finish_drops(meta, directory)  # before recovery, which would take the files for unknown ones
@@ -101,7 +103,28 @@ class Server:
         stack.push_async_callback(store.close)
         report_recovery(store.report)
         broker = await Broker.start(meta, store, config, SYSTEM_CLOCK)
-        return listener, store, Connections(broker, config, SYSTEM_CLOCK)
+        return listeners, store, Connections(broker, config, SYSTEM_CLOCK)
+
+    def _bind(self, stack: AsyncExitStack) -> list[Listener]:
+        """A listener on the port and on each further address, in this order."""
+        places = [(self._config.host, self._config.port, "--port or --host")]
+        places += [(address.host, address.port, "address for --listen") for address in self._config.listen]
+        listeners = []
+        for host, port, setting in places:
+            try:
+                listener = Listener(asyncio.get_running_loop(), bind(host, port))
+            except OSError as error:
+                raise StartupError(
+                    f"cannot listen on {show_address(host, port)}: {error.strerror or error};"
+                    f" stop what listens there or choose another {setting}"
+                ) from error
+            stack.callback(listener.close)
+            listeners.append(listener)
+        return listeners
+
+    def _wires(self) -> list[Wire | None]:
+        """The protocol that each listener is for; None for every protocol."""
+        return [None, *(_WIRES[address.protocol] for address in self._config.listen)]
 
     def _on_failure(self, error: BaseException) -> None:
         _log.critical(
@@ -149,10 +172,3 @@ def _raise_descriptor_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _cannot_listen(config: Config, error: OSError) -> str:
-    return (
-        f"cannot listen on {config.host}:{config.port}: {error.strerror or error};"
-        " stop what listens there or choose another --port or --host"
-    )

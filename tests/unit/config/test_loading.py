@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logmq.config import SETTINGS, SYNC_ALWAYS, SYNC_NEVER, Config, SyncMode, load_config
+from logmq.config import SETTINGS, SYNC_ALWAYS, SYNC_NEVER, Config, ListenAddress, SyncMode, load_config
 from logmq.errors import InvalidConfig
 
 
@@ -60,6 +61,21 @@ def test_values_in_the_file_may_be_numbers_truths_or_texts(tmp_path: Path) -> No
     assert (config.retention_bytes, config.sync) == (None, SyncMode.every(100))
 
 
+def test_a_setting_of_several_values_takes_them_from_every_source(tmp_path: Path) -> None:
+    """Repeated flags and a list in the file mean the same as commas; a list for another setting is an error."""
+    expected = (ListenAddress("kafka", "a", 1), ListenAddress("text", "b", 2))
+    (tmp_path / "logmq.toml").write_text('listen = ["kafka://a:1", "text://b:2"]')
+    assert load_config({"listen": []}, {}).listen == expected
+    assert load_config({"listen": ["http://c:3"]}, {}).listen == (ListenAddress("http", "c", 3),)
+    assert load_config({"listen": ["kafka://a:1", "text://b:2"]}, {}, Path(os.devnull)).listen == expected
+    assert load_config({}, {"LOGMQ_LISTEN": "kafka://a:1,text://b:2"}, Path(os.devnull)).listen == expected
+    (tmp_path / "logmq.toml").write_text("listen = []")
+    assert load_config({}, {}).listen == ()
+    (tmp_path / "logmq.toml").write_text("port = [1]")
+    with pytest.raises(InvalidConfig, match=r"key port: '\[1\]' is not allowed"):
+        load_config({}, {})
+
+
 def test_every_setting_takes_its_default_from_every_source(tmp_path: Path) -> None:
     """Flag, variable and file key exist for each row of the table and read the documented default back."""
     texts = {name: setting.default_text for name, setting in SETTINGS.items()}
@@ -105,6 +121,8 @@ def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
         ("auto_create_topics", "maybe"),
         ("log_format", "xml"),
         ("detect_timeout_ms", "0"),
+        ("listen", "0.0.0.0:9092"),
+        ("listen", "amqp://0.0.0.0:9092"),
     ],
 )
 def test_a_value_that_is_not_allowed_names_its_source_and_what_is(name: str, text: str) -> None:

@@ -149,7 +149,7 @@ async def test_http_is_told(caplog: pytest.LogCaptureFixture) -> None:
     answer = bytes(port.transport.written)
     head, body = answer.split(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 501 ") and b"Connection: close" in head
-    assert b"Content-Length: %d" % len(body) in head and b"nc" in body
+    assert b"Content-Length: %d" % len(body) in head and body == b"this port speaks text, not HTTP\n"
     assert port.transport.closed
     (record,) = caplog.records
     assert (record.__dict__["wire"], record.__dict__["peer"]) == ("HTTP", "('198.51.100.7', 4711)")
@@ -167,6 +167,25 @@ async def test_others_are_closed(first: bytes) -> None:
     assert port.transport.closed and not port.transport.written and not port.made
     await settle()
     assert port.ended == [port.detector] and port.time.timer_count == 0
+
+
+async def test_text_is_told() -> None:
+    """Who types text on a port for another protocol reads which one, as an ERR line, and is closed."""
+    port = Port(Wire.KAFKA)
+    port.detector.data_received(b"PRODUCE t x\n")
+    assert port.transport.written == b"ERR WRONG_PROTOCOL this port speaks Kafka, not text\n"
+    assert port.transport.closed and not port.made
+
+
+async def test_silence_on_a_port_for_one_protocol_is_that_protocol() -> None:
+    """A silent client of a Kafka port has not said that it is none; one that began otherwise has."""
+    port = Port(Wire.KAFKA)
+    port.time.advance(10.1)
+    assert port.made[0].heard == ["made"]
+    port = Port(Wire.KAFKA)
+    port.detector.data_received(b"P")
+    port.time.advance(10.1)
+    assert not port.made and port.transport.written.startswith(b"ERR WRONG_PROTOCOL ")
 
 
 async def test_eof_before_it_is_known() -> None:

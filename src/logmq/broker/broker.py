@@ -16,6 +16,7 @@ from logmq.clock import Clock
 from logmq.config import Config
 from logmq.errors import GroupHasMembers, InternalTopic, UnknownGroup, UnknownTopic
 from logmq.limits import DECOMPRESSED_SIZE_MAX, READ_SIZE
+from logmq.metrics import Metrics
 from logmq.model import Bounds, Format, Topic, TopicPartition
 from logmq.records import batches
 from logmq.records.records import decode
@@ -39,6 +40,8 @@ class Broker:
         self._store = store
         self._topics = topics
         self._clock = clock
+        self.metrics = Metrics(store.metrics)
+        """What it has done since its start; protocols count their requests here."""
         self.groups = groups
         """Who reads what together, and how far they have come."""
 

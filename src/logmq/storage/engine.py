@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from logmq.errors import LogMQError
+from logmq.metrics import StorageMetrics
 from logmq.model import Bounds, Format, SettingValue, Topic, TopicPartition, TopicSettings
 
 
@@ -123,8 +124,68 @@ class ActiveProducer(NamedTuple):
     last_timestamp_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """What a store holds now. Sizes are in bytes; a size of -1 is not known."""
+
+    waiting_bytes: int
+    """Of appends that are not committed yet, `waiting_calls` of them."""
+    waiting_calls: int
+    open_file_count: int
+    journal_file_count: int
+    journal_size: int
+    disk_free_size: int
+    disk_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryStatistics:
+    """What the store found when it was opened, and how long that took."""
+
+    seconds: float
+    replayed_commits: int
+    """Commits that were read back from the journal."""
+    undone_commits: int
+    """Commits that were never acknowledged, and are gone."""
+    missing_commits: int
+    """Commits that were acknowledged and cannot be read from the journal any more."""
+    cut_bytes: int
+    """Bytes at the ends of logs that were never acknowledged."""
+    damaged_ranges: int
+    """Ranges of offsets that can no longer be served."""
+    repaired_indexes: int
+
+    @property
+    def clean(self) -> bool:
+        """Whether there was nothing to do."""
+        return not any(
+            (
+                self.replayed_commits,
+                self.undone_commits,
+                self.missing_commits,
+                self.cut_bytes,
+                self.damaged_ranges,
+                self.repaired_indexes,
+            )
+        )
+
+
 class LogStore(Protocol):
     """Partitions as durable, ordered logs."""
+
+    metrics: StorageMetrics
+    """What it has done since it was opened."""
+    recovery: RecoveryStatistics
+    """How it was opened."""
+
+    @property
+    def failure(self) -> LogMQError | None:
+        """Why nothing can be appended any more until the broker is started anew; None while all is well."""
+        ...
+
+    def store_statistics(self) -> StoreStatistics:
+        """What it holds now, and what waits."""
+        ...
 
     def append(self, appends: Sequence[Append], *, atomic: bool = False) -> Appending:
         """Append to one or more partitions; awaited it gives one result an append, in the same order.

@@ -176,6 +176,7 @@ def test_statistics_count_what_was_done(machine: Machine) -> None:
     """Commits, syncs, and where the bytes went."""
     machine.put(A, bytes(96))
     machine.put(A, bytes(4_996))
-    statistics = machine.session.commits.statistics
-    assert (statistics.commits, statistics.syncs) == (2, 2)
-    assert (statistics.inline_bytes, statistics.span_bytes) == (100, 5_000)
+    metrics = machine.session.commits.metrics
+    assert (metrics.commits, metrics.appends, metrics.records) == (2, 2, 2)
+    assert metrics.sync_seconds.count == 2
+    assert (metrics.inline_bytes, metrics.span_bytes) == (100, 5_000)

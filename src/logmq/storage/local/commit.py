@@ -17,14 +17,15 @@ import errno
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
+from time import perf_counter
 
 from crc32c import crc32c
 
 from logmq.clock import Clock
 from logmq.errors import DiskFull, LogMQError, RetriableError, Throttled, Unavailable, UnknownPartition
 from logmq.limits import INLINE_SIZE_MAX, SPAN_SIZE_MIN
-from logmq.model import TopicPartition
+from logmq.metrics import StorageMetrics
+from logmq.model import Format, TopicPartition
 from logmq.storage.engine import Append, Appended, AppendResult
 from logmq.storage.local.checkpointer import Checkpointer
 from logmq.storage.local.files import File
@@ -47,16 +48,6 @@ class Call:
         self.results: list[AppendResult] = []
 
 
-@dataclass(slots=True)
-class CommitStatistics:
-    """What was done since the start."""
-
-    commits: int = 0
-    syncs: int = 0
-    inline_bytes: int = 0
-    span_bytes: int = 0
-
-
 class Commits:
     """Turns calls into commits."""
 
@@ -71,7 +62,7 @@ class Commits:
         """`executor` syncs spans beside the journal; without one they are synced one after the other."""
         self.logs = logs
         self.journal = journal
-        self.statistics = CommitStatistics()
+        self.metrics = StorageMetrics()
         self._checkpointer = checkpointer
         self._clock = clock
         self._executor = executor
@@ -178,14 +169,19 @@ class Commits:
             for one in written:
                 _fail(items[one.log], refusal)
             return
-        self.statistics.commits += 1
+        self.metrics.commits += 1
         for one in written:
             self._unpublished[one.log] = None
             offset = one.before.offset
+            frame_count = 0
             for call, number in fresh[one.log]:
-                end = offset + call.appends[number].offset_count
+                append = call.appends[number]
+                end = offset + append.offset_count
                 call.results[number] = Appended(offset, end, timestamp_ms)
                 offset = end
+                frame_count += len(append.starts)
+            self.metrics.appends += len(fresh[one.log])
+            self.metrics.records += frame_count if one.log.spec.format is Format.PLAIN else one.offset_count
 
     def _parts(self, written: Iterable[Written]) -> tuple[list[Part], list[bytes]]:
         """The journal's parts of a commit, and the bytes of those that go inline."""
@@ -202,14 +198,14 @@ class Commits:
                 kind = Kind.SPAN
                 segment = one.log.segments[-1]
                 self._spans[segment.name] = one.log.dirty[segment]
-                self.statistics.span_bytes += one.size
+                self.metrics.span_bytes += one.size
             else:
                 inline += one.buffers
                 inline_size += one.size
             parts.append(
                 Part(one.log.spec.log_id, base_offset, position, offset, one.offset_count, one.size, crc, kind)
             )
-        self.statistics.inline_bytes += inline_size
+        self.metrics.inline_bytes += inline_size
         return parts, inline
 
     def _undo(self, written: Iterable[Written]) -> None:
@@ -231,8 +227,9 @@ class Commits:
     def sync(self) -> None:
         """Make all that was written durable and visible: steps 3 and 4. Raises: SyncFailed, which is final."""
         if self.unsynced:
+            began = perf_counter()
             self._sync_spans_and_journal()
-            self.statistics.syncs += 1
+            self.metrics.sync_seconds.observe(perf_counter() - began)
         self.publish()
 
     def _sync_spans_and_journal(self) -> None:

@@ -246,7 +246,9 @@ class Committer:
             self._commits.sync()
         elif self._sync.name == "never":
             self._commits.publish()
-        self._average_s += _WEIGHT * (time.perf_counter() - began - self._average_s)
+        took_s = time.perf_counter() - began
+        self._average_s += _WEIGHT * (took_s - self._average_s)
+        self._commits.metrics.commit_seconds.observe(took_s)
 
     def _sync_in_time(self, interval_s: float, due: float | None) -> float | None:
         """Sync when it is due; returns when the next sync is, None while nothing is unsynced."""

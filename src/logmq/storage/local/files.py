@@ -100,6 +100,10 @@ class Files(Protocol):
         """Bytes that can still be written, as far as the file system says."""
         ...
 
+    def disk_size(self) -> int:
+        """Bytes of the whole file system."""
+        ...
+
 
 class DiskFile:
     """A file of the operating system. Closed when the last reference to it goes."""
@@ -249,6 +253,11 @@ class Directory:
         """Bytes available to this user (man 3 statvfs)."""
         found = os.fstatvfs(self._fd)
         return found.f_bavail * found.f_frsize
+
+    def disk_size(self) -> int:
+        """Bytes of the file system (man 3 statvfs)."""
+        found = os.fstatvfs(self._fd)
+        return found.f_blocks * found.f_frsize
 
     def close(self) -> None:
         """Let another process have the directory."""

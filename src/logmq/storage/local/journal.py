@@ -291,6 +291,11 @@ class Journal:
         return self._active.size
 
     @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum([file.size for file in (*self.free, *self.retired, self._active)])
+
+    @property
     def file_count(self) -> int:
         """How many files there are."""
         return 1 + len(self.free) + len(self.retired)

@@ -16,7 +16,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from logmq.clock import Clock
@@ -24,7 +23,15 @@ from logmq.config import Config
 from logmq.errors import DiskFull, LogMQError, Throttled, Unavailable, UnknownPartition, UnknownTopic
 from logmq.limits import CHECKPOINT_COMMITS_MAX, JOURNAL_FILE_COUNT_MAX, WORK_THREADS
 from logmq.model import Bounds, TopicPartition
-from logmq.storage.engine import ActiveProducer, Append, Chunk, LogSpec, LogStatistics
+from logmq.storage.engine import (
+    ActiveProducer,
+    Append,
+    Chunk,
+    LogSpec,
+    LogStatistics,
+    RecoveryStatistics,
+    StoreStatistics,
+)
 from logmq.storage.local import retention
 from logmq.storage.local.commit import Commits
 from logmq.storage.local.committer import Committer, Item, PendingCall, fail, settle
@@ -41,18 +48,6 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StoreStatistics:
-    """What the store did since its start, and what waits now."""
-
-    commits: int
-    syncs: int
-    inline_bytes: int
-    span_bytes: int
-    waiting_bytes: int
-    open_files: int
-
-
 class LocalStore:
     """Logs in one directory. Made by `open`, inside a running event loop."""
 
@@ -64,20 +59,24 @@ class LocalStore:
         clock: Clock,
         executor: ThreadPoolExecutor,
         on_failure: Callable[[BaseException], None],
+        recovery_s: float = 0.0,
     ) -> None:
         self.report: Report = recovered.report
+        self.recovery = _recovery_statistics(recovered.report, recovery_s)
         self._files = files
         self._opened = recovered.opened
         self._logs = recovered.logs
         self._journal = recovered.journal
         self._checkpointer = recovered.checkpointer
         self._commits = Commits(recovered.logs, recovered.journal, recovered.checkpointer, clock, executor)
+        self.metrics = self._commits.metrics
         self._config = config
         self._clock = clock
         self._executor = executor
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._waiting_bytes = 0
+        self._waiting_calls = 0
         self._room: asyncio.Future[None] | None = None
         self._waiters = Waiters()
         self._maintenance = asyncio.Lock()
@@ -105,7 +104,9 @@ class LocalStore:
         Raises: SyncFailed, OSError.
         """
         executor = ThreadPoolExecutor(WORK_THREADS, thread_name_prefix="logmq-work")
-        return cls(files, recover(files, specs, clock, executor), config, clock, executor, on_failure)
+        began = clock.monotonic()
+        recovered = recover(files, specs, clock, executor)
+        return cls(files, recovered, config, clock, executor, on_failure, clock.monotonic() - began)
 
     # -- appending ---------------------------------------------------------------------------------------------------
 
@@ -116,6 +117,7 @@ class LocalStore:
         refused = self._refusal()
         if refused is None:
             self._waiting_bytes += size
+            self._waiting_calls += 1
             self._committer.submit(call)
         else:
             call.complete([refused] * len(appends))
@@ -148,6 +150,7 @@ class LocalStore:
 
     def committed(self, calls: list[PendingCall]) -> None:
         """See `Owner.committed`."""
+        self._waiting_calls -= len(calls)
         for call in calls:
             self._waiting_bytes -= call.size
             call.complete(call.results)
@@ -199,9 +202,13 @@ class LocalStore:
     def read_nowait(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk | None:
         """See `LogStore.read_nowait`."""
         try:
-            return self._find(partition).read(offset, size_max, may_wait=False)
+            chunk = self._find(partition).read(offset, size_max, may_wait=False)
         except (IndexDamaged, OSError):
             return None  # `read` deals with it
+        if chunk is not None:
+            self.metrics.reads += 1
+            self.metrics.read_bytes += len(chunk.data)
+        return chunk
 
     async def read(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk:
         """See `LogStore.read`."""
@@ -223,6 +230,9 @@ class LocalStore:
         except OSError as error:
             raise Unavailable(f"reading {log.spec.partition} failed: {error.strerror}") from error
         assert chunk is not None
+        self.metrics.reads += 1
+        self.metrics.cold_reads += 1
+        self.metrics.read_bytes += len(chunk.data)
         return chunk
 
     async def _repair(self, log: Log) -> None:
@@ -259,11 +269,21 @@ class LocalStore:
         return LogStatistics(log.size(), len(log.segments), log.last_append_ms or None)
 
     def store_statistics(self) -> StoreStatistics:
-        """What the store did and what waits."""
-        done = self._commits.statistics
+        """See `LogStore.store_statistics`."""
         return StoreStatistics(
-            done.commits, done.syncs, done.inline_bytes, done.span_bytes, self._waiting_bytes, len(self._opened)
+            waiting_bytes=self._waiting_bytes,
+            waiting_calls=self._waiting_calls,
+            open_file_count=len(self._opened),
+            journal_file_count=self._journal.file_count,
+            journal_size=self._journal.size,
+            disk_free_size=self._files.free_size(),
+            disk_size=self._files.disk_size(),
         )
+
+    @property
+    def failure(self) -> LogMQError | None:
+        """See `LogStore.failure`."""
+        return self._failure
 
     async def find_timestamp(self, partition: TopicPartition, timestamp_ms: int) -> int:
         """See `LogStore.find_timestamp`."""
@@ -376,6 +396,7 @@ class LocalStore:
                 plan = await self._job(self._begin_plan)
                 await self._loop.run_in_executor(self._executor, self._checkpointer.write, plan)
                 await self._job(lambda: self._checkpointer.finish(plan))
+            self.metrics.checkpoints += 1
         except OSError as error:
             _log.warning("a checkpoint could not be written", extra={"reason": error.strerror})
         except Unavailable:
@@ -470,3 +491,15 @@ class LocalStore:
                 self._checkpointer.run()
             except OSError as error:
                 _log.warning("no checkpoint at the stop", extra={"reason": error.strerror})
+
+
+def _recovery_statistics(report: Report, seconds: float) -> RecoveryStatistics:
+    return RecoveryStatistics(
+        seconds=seconds,
+        replayed_commits=report.replayed_commits,
+        undone_commits=report.undone_commits,
+        missing_commits=len(report.missing_commits),
+        cut_bytes=sum(report.cut_bytes.values()),
+        damaged_ranges=len(report.damaged),
+        repaired_indexes=len(report.repaired_indexes),
+    )

@@ -144,13 +144,44 @@ async def test_wait_ends_when_records_come(backend: Backend, bench: Bench) -> No
     """A waiter is woken by a commit beyond its offset, and by nothing else."""
     bench.spec("t")
     async with backend.open(bench) as store:
-        assert not await store.wait(T0, 0, 0.01)
-        waiter = asyncio.create_task(store.wait(T0, 0, 10))
+        assert not await store.wait_any({T0: 0}, 0.01)
+        waiter = asyncio.create_task(store.wait_any({T0: 0}, 10))
         await asyncio.sleep(0)
         await put(store, T0, b"x")
         assert await waiter
-        assert await store.wait(T0, 4, None)
-        assert not await store.wait(T0, 5, 0.01)
+        assert await store.wait_any({T0: 4}, None)
+        assert not await store.wait_any({T0: 5}, 0.01)
+
+
+async def test_one_wait_watches_many_partitions(backend: Backend, bench: Bench) -> None:
+    """Whichever grows first ends it; those who wait for others, or further on, go on waiting."""
+    t2 = TopicPartition("t", 2)
+    for partition in (T0, T1, t2):
+        bench.spec("t", partition.index)
+    async with backend.open(bench) as store:
+        any_of_all = asyncio.create_task(store.wait_any({T0: 0, T1: 0, t2: 0}, 10))
+        further_on = asyncio.create_task(store.wait_any({T0: 0, T1: 5}, 10))
+        await asyncio.sleep(0)
+        await put(store, T1, b"x")
+        assert await any_of_all
+        assert not further_on.done()
+        assert await store.wait_any({T0: 0, T1: 0}, None)
+        await put(store, T0, b"x")
+        assert await further_on
+
+
+async def test_a_wait_ends_when_one_of_its_partitions_goes(backend: Backend, bench: Bench) -> None:
+    """A partition that is dropped, or was never there, ends it with an error: nothing would ever come."""
+    bench.spec("t", 0)
+    bench.spec("t", 1)
+    async with backend.open(bench) as store:
+        with pytest.raises(UnknownPartition):
+            await store.wait_any({T0: 0, TopicPartition("t", 7): 0}, 10)
+        waiter = asyncio.create_task(store.wait_any({T0: 0, T1: 0}, 10))
+        await asyncio.sleep(0)
+        await store.drop([T1])
+        with pytest.raises(UnknownPartition):
+            await waiter
 
 
 async def test_trim_moves_the_log_start_for_good(backend: Backend, bench: Bench) -> None:
@@ -190,7 +221,7 @@ async def test_a_dropped_log_leaves_nothing(backend: Backend, bench: Bench) -> N
     bench.spec("t")
     async with backend.open(bench) as store:
         await put(store, T0, b"old")
-        waiter = asyncio.create_task(store.wait(T0, 100, None))
+        waiter = asyncio.create_task(store.wait_any({T0: 100}, None))
         await asyncio.sleep(0)
         await store.drop([T0])
         with pytest.raises(UnknownPartition):
@@ -274,7 +305,7 @@ async def test_other_sync_modes_acknowledge_and_show(backend: Backend, bench: Be
     bench.spec("t")
     async with backend.open(bench) as store:
         await put(store, T0, b"x")
-        assert await store.wait(T0, 0, 10)
+        assert await store.wait_any({T0: 0}, 10)
         assert await read_all(store, T0) == [b"x"]
     async with backend.open(bench) as store:
         assert await read_all(store, T0) == [b"x"]
@@ -329,7 +360,7 @@ async def test_a_failed_sync_is_final(bench: Bench) -> None:
     bench.spec("t")
     async with backend.open(bench) as store:
         await put(store, T0, b"safe")
-        waiter = asyncio.create_task(store.wait(T0, 100, None))
+        waiter = asyncio.create_task(store.wait_any({T0: 100}, None))
         await asyncio.sleep(0)
         backend.disk.fail("sync", 1, 5)
         (result,) = await store.append([append(T0, b"lost")])

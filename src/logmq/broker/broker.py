@@ -177,8 +177,12 @@ class Broker:
         return -1, -1
 
     async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool:
-        """See `LogStore.wait`."""
-        return await self._store.wait(partition, offset, timeout_s)
+        """`wait_any` for a single partition."""
+        return await self._store.wait_any({partition: offset}, timeout_s)
+
+    async def wait_any(self, offsets: Mapping[TopicPartition, int], timeout_s: float | None) -> bool:
+        """See `LogStore.wait_any`."""
+        return await self._store.wait_any(offsets, timeout_s)
 
     # -- committed offsets -------------------------------------------------------------------------------------------
 

@@ -224,11 +224,12 @@ class LogStore(Protocol):
         """
         ...
 
-    async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool:
-        """Wait until the high watermark is beyond `offset`; False when `timeout_s` ran out first.
+    async def wait_any(self, offsets: Mapping[TopicPartition, int], timeout_s: float | None) -> bool:
+        """Wait until the high watermark of any of these partitions is beyond its offset; False when `timeout_s` ran
+        out first. A thousand partitions cost little more than one: consumers wait for that many at a time.
 
         Raises:
-            UnknownTopic, UnknownPartition: no such partition here, or it was dropped while waiting.
+            UnknownTopic, UnknownPartition: one of them is not here, or was dropped while waiting.
             Unavailable: the store stopped.
         """
         ...

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -251,13 +251,13 @@ class LocalStore:
         async with self._maintenance:
             await self._job(repair)
 
-    async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool:
-        """See `LogStore.wait`."""
-        if self._find(partition).committed.offset > offset:
+    async def wait_any(self, offsets: Mapping[TopicPartition, int], timeout_s: float | None) -> bool:
+        """See `LogStore.wait_any`."""
+        if any(self._find(partition).committed.offset > offset for partition, offset in offsets.items()):
             return True
         if self._failure is not None:
             raise self._failure
-        return await self._waiters.wait(partition, offset, timeout_s)
+        return await self._waiters.wait_any(offsets, timeout_s)
 
     def bounds(self, partition: TopicPartition) -> Bounds:
         """See `LogStore.bounds`."""

@@ -1,9 +1,9 @@
-"""Those who wait for a partition to grow."""
+"""Those who wait for one of some partitions to grow."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from logmq.errors import LogMQError
 from logmq.model import TopicPartition
@@ -11,7 +11,7 @@ from logmq.storage.local.committer import settle
 
 
 class Waiters:
-    """Futures by partition and offset, each done when the partition's end is beyond its offset."""
+    """Futures by partition and offset, each done when the end of one of its partitions is beyond the offset there."""
 
     def __init__(self) -> None:
         self._by_partition: dict[TopicPartition, dict[asyncio.Future[None], int]] = {}
@@ -22,16 +22,21 @@ class Waiters:
     def __iter__(self) -> Iterator[TopicPartition]:
         return iter(list(self._by_partition))
 
-    async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool:
-        """Wait for records beyond `offset`; False when the time ran out. Raises: what `fail` is called with."""
+    async def wait_any(self, offsets: Mapping[TopicPartition, int], timeout_s: float | None) -> bool:
+        """Wait for records beyond the offset of any of these; False when the time ran out.
+
+        Raises: what `fail` is called with for any of them.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._by_partition.setdefault(partition, {})[future] = offset
+        for partition, offset in offsets.items():
+            self._by_partition.setdefault(partition, {})[future] = offset
         try:
             await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
             return False
         finally:
-            self._forget(partition, future)
+            for partition in offsets:
+                self._forget(partition, future)
         return True
 
     def _forget(self, partition: TopicPartition, future: asyncio.Future[None]) -> None:

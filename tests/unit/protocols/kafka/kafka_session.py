@@ -81,10 +81,10 @@ class HeldBroker:
         for appends, future in going:
             future.set_result(await self.broker.append(appends))
 
-    async def wait(self, partition: TopicPartition, offset: int, timeout_s: float | None) -> bool:
+    async def wait_any(self, offsets: Mapping[TopicPartition, int], timeout_s: float | None) -> bool:
         self.waits += 1
         try:
-            return await self.broker.wait(partition, offset, timeout_s)
+            return await self.broker.wait_any(offsets, timeout_s)
         finally:
             self.waits -= 1
 

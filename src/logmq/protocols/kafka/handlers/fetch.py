@@ -37,6 +37,7 @@ from logmq.records import batches
 from logmq.storage.engine import Chunk
 
 _FLEXIBLE = 12
+_KEY = 1
 _IDS_SINCE = 13
 _I32 = struct.Struct(">i")
 _I16 = struct.Struct(">h")
@@ -102,7 +103,10 @@ async def _fetch(frame: Frame, request: Any, context: Context) -> list[bytes]:
         full_or_failed = any(one.more or one.code is not ErrorCode.none for one in fetched)
         if size >= request.min_bytes or left_s <= 0 or full_or_failed or not wanted:
             return _pack(frame, code, request.topics, iter(fetched))
-        await _wait_for_more(wanted, fetched, left_s, context)
+        try:
+            await context.broker.wait_any(_ends(wanted, fetched), left_s)
+        except LogMQError:  # a topic was dropped, or the broker stops: the next look is the last
+            deadline = loop.time()
 
 
 def _session_error(request: Any) -> ErrorCode:
@@ -180,21 +184,13 @@ def _records(wanted: Wanted, chunk: Chunk, end: int, context: Context) -> bytes:
     return chunk.data[: undecided[0]] if undecided else chunk.data
 
 
-async def _wait_for_more(
-    wanted: list[Wanted | ErrorCode], fetched: list[Fetched], timeout_s: float, context: Context
-) -> None:
-    """Until any of the partitions has more than was there, or the time is over."""
-    waits = [
-        asyncio.ensure_future(context.broker.wait(one.partition, have.bounds.high_watermark, None))
+def _ends(wanted: list[Wanted | ErrorCode], fetched: list[Fetched]) -> dict[TopicPartition, int]:
+    """Where each partition ended when it was looked at."""
+    return {
+        one.partition: have.bounds.high_watermark
         for one, have in zip(wanted, fetched, strict=True)
         if isinstance(one, Wanted)
-    ]
-    try:
-        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+    }
 
 
 def _pack(frame: Frame, code: ErrorCode, topics: Any, fetched: Iterator[Fetched]) -> list[bytes]:

@@ -117,3 +117,41 @@ LOOP_COMMIT_CALLS_MAX = 256
 ADMIN_ITEMS_MAX = 5_000
 """Topics or resources in one admin request whose answer is larger than the request: a resource named in five bytes is
 described in five thousand. Those beyond are refused one by one."""
+
+HTTP_HEAD_SIZE_MAX = 32 * KIB
+HTTP_HEAD_TIME_MAX_S = 20.0
+"""Request line and headers of an HTTP request: browsers send one or two kilobytes at once. What is larger or slower
+keeps memory or a connection for nothing."""
+
+HTTP_KEEP_ALIVE_S = 75
+"""How long an HTTP connection may wait for its next request: longer than most clients' own time, so that they close."""
+
+HTTP_BODY_SILENCE_MAX_S = 30.0
+"""How long an HTTP client may pause in the middle of a body."""
+
+HTTP_SOCKET_MESSAGE_SIZE_MAX = 16 * MIB
+"""One WebSocket message of a client: it is held whole, by up to 32 of them a connection."""
+
+HTTP_PAGE_TOPICS_MAX = 10_000
+"""Topics in one page of the HTTP API: about a megabyte, made in some 50 ms."""
+
+HTTP_TIMESTAMP_MAX_MS = 253_402_300_799_999
+"""The latest time that a record may be given by HTTP: the end of the year 9999, the last that dates are written with."""
+
+HTTP_TURNS_KEPT_MAX = 10_000
+"""Topics for which the broker remembers whose turn it is among their partitions; a forgotten one begins anew."""
+
+HTTP_SLICE_SIZE = 1 * MIB
+"""Lines of JSON that become one append. The next slice is read meanwhile, so a client holds two at most."""
+
+HTTP_BATCH_SIZE = 1 * MIB
+"""Records of one request that become one batch, if the topic takes batches as large: consumers fetch as much at once."""
+
+HTTP_DECOMPRESSED_SIZE_MAX = 16 * MIB
+"""What one batch may become to be shown as JSON. Clients measure a batch before they compress it and keep it under a
+MiB or so; a few kilobytes can claim to be gigabytes."""
+
+HTTP_READ_COUNT_MAX = 10_000
+HTTP_READ_SIZE_MAX = 16 * MIB
+HTTP_READ_TIME_MAX_MS = 5 * 60_000
+"""Records and bytes in one answer, which is made in memory, and how long it may be waited for."""

@@ -60,6 +60,15 @@ class Config:
     kafka_request_size_max_bytes: int = _setting(
         100 * MIB, kinds.size(KIB), "largest Kafka request; a larger one ends its connection"
     )
+    http_body_size_max_bytes: int = _setting(
+        16 * MIB, kinds.size(KIB), "largest body of an HTTP request; lines of JSON may go on without end"
+    )
+    http_allowed_hosts: tuple[str, ...] = _setting(
+        (), kinds.HOSTS, "names that browsers may reach the broker by, beside addresses and names without a dot"
+    )
+    http_allowed_origins: tuple[str, ...] = _setting(
+        (), kinds.ORIGINS, "sites whose pages may use the HTTP API (CORS); none but the broker's own"
+    )
     group_initial_rebalance_delay_ms: int = _setting(
         0, kinds.duration(0, "no wait"), "time that the first member of a consumer group waits for others"
     )

@@ -12,6 +12,7 @@ from logmq.config import Config
 from logmq.protocols.detect import Detector, Wire
 
 if TYPE_CHECKING:
+    from logmq.protocols.http.service import HttpService
     from logmq.protocols.kafka.connection import KafkaConnection
     from logmq.protocols.kafka.context import Context
 from logmq.protocols.text.connection import ConnectionLimits, TextConnection
@@ -31,13 +32,16 @@ class Connections:
         self._factories: Mapping[Wire, Callable[[], asyncio.Protocol]] = {
             Wire.TEXT: self._new_text,
             Wire.KAFKA: self._new_kafka,
+            Wire.HTTP: self._new_http,
         }
         self._undecided: set[Detector] = set()
         self._text: set[TextConnection] = set()
         self._kafka: set[KafkaConnection] = set()
+        self._http: HttpService | None = None
 
     def __len__(self) -> int:
-        return len(self._undecided) + len(self._text) + len(self._kafka)
+        http = 0 if self._http is None else len(self._http)
+        return len(self._undecided) + len(self._text) + len(self._kafka) + http
 
     def is_full(self) -> bool:
         """Whether there are as many connections as there may be."""
@@ -82,8 +86,16 @@ class Connections:
             self._broker, self._config, self._clock, host, port, self._broker.cluster_id, str(peer[0]) if peer else ""
         )
 
-    def _all(self) -> list[TextConnection | KafkaConnection]:
-        return [*self._text, *self._kafka]
+    def _new_http(self) -> asyncio.Protocol:
+        if self._http is None:
+            from logmq.protocols.http.service import HttpService  # noqa: PLC0415 - loaded when first needed
+
+            self._http = HttpService(self._broker, self._config, self._clock)
+        return self._http.new()
+
+    def _all(self) -> list[TextConnection | KafkaConnection | HttpService]:
+        http = [] if self._http is None else [self._http]
+        return [*self._text, *self._kafka, *http]
 
     async def drain(self, timeout_s: float) -> None:
         """Let every connection finish what it has begun; those that take longer than `timeout_s` are dropped."""

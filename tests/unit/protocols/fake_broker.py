@@ -27,6 +27,7 @@ from logmq.errors import (
     UnknownPartition,
     UnknownTopic,
 )
+from logmq.metrics import Metrics
 from logmq.model import Bounds, Format, Topic, TopicPartition, check_topic_name
 from logmq.records import frames
 from logmq.storage.engine import Append, Appended, AppendResult, Chunk, LogStatistics
@@ -49,6 +50,7 @@ class FakeBroker:
         self.logs: dict[TopicPartition, FakeLog] = {}
         self.calls: list[int] = []
         self.reads = 0
+        self.metrics = Metrics()
         self.held = False
         self.cold = False
         self.full: asyncio.Future[None] | None = None

@@ -22,6 +22,11 @@ class Api:
     flexible_since: int
     """From this version on headers end with tagged fields."""
 
+    @property
+    def title(self) -> str:
+        """Its name as Kafka's documentation writes it."""
+        return self.name.title().replace("_", "")
+
 
 APIS: Mapping[int, Api] = {
     api.key: api

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from logmq.protocols.kafka.context import Context
+from logmq.protocols.kafka.counting import requests_of
 from logmq.protocols.kafka.dispatch import Answer, Later, Response, answer
 from logmq.protocols.kafka.framing import BadFrame, Frame, Frames
 from logmq.protocols.kafka.messages import MalformedRequest
@@ -43,6 +44,7 @@ class _Pending(NamedTuple):
     """A request that is being answered."""
 
     frame: Frame
+    began: float
     response: Later | Response | None
 
 
@@ -213,7 +215,7 @@ class KafkaConnection(asyncio.Protocol):
             if self._in_flight:
                 self._enqueue(frame, response)
             else:
-                self._write(response)
+                self._write(frame, self._heard_at, response)
         else:
             self._enqueue(frame, cast(Later, response))
             if cast(Later, response).done():
@@ -222,7 +224,7 @@ class KafkaConnection(asyncio.Protocol):
                 cast(Later, response).add_done_callback(self._answered)
 
     def _enqueue(self, frame: Frame, response: Later | Response | None) -> None:
-        self._in_flight.append(_Pending(frame, response))
+        self._in_flight.append(_Pending(frame, self._heard_at, response))
         self._in_flight_size += len(frame.data)
 
     def _answered(self, _: object) -> None:
@@ -233,7 +235,7 @@ class KafkaConnection(asyncio.Protocol):
     def _settle(self) -> None:
         """Write all responses that are there, up to the first one that is not."""
         while self._in_flight:
-            frame, response = self._in_flight[0]
+            frame, began, response = self._in_flight[0]
             if response is not None and not isinstance(response, bytes | list):
                 if not response.done():
                     return
@@ -241,7 +243,7 @@ class KafkaConnection(asyncio.Protocol):
             if self._in_flight:  # a failure drops them all
                 self._in_flight.popleft()
                 self._in_flight_size -= len(frame.data)
-                self._write(response)
+                self._write(frame, began, response)
 
     def _result(self, frame: Frame, response: Later) -> Response | None:
         """What was answered; a failure leaves a hole in the order of the responses, so it ends the connection."""
@@ -260,7 +262,9 @@ class KafkaConnection(asyncio.Protocol):
             self._refuse(refused)
         return None
 
-    def _write(self, response: Response | None) -> None:
+    def _write(self, frame: Frame, began: float, response: Response | None) -> None:
+        if self._context is not None:
+            requests_of(frame.key, self._context).answered(self._context.clock.monotonic() - began)
         if response is None or self._transport is None:
             return
         if isinstance(response, list):

@@ -16,6 +16,7 @@ from kio.schema.errors import ErrorCode
 from logmq.limits import KIB
 from logmq.protocols.kafka.api import APIS
 from logmq.protocols.kafka.context import Context
+from logmq.protocols.kafka.counting import count_error, counted
 from logmq.protocols.kafka.framing import BadFrame, Frame, respond
 from logmq.protocols.kafka.messages import Fields, read_request, write_response
 
@@ -66,7 +67,7 @@ def answer(frame: Frame, context: Context) -> Answer:
     Raises: MalformedRequest, BadFrame: the connection must be closed.
     """
     if not frame.supported:
-        return _refuse(frame)
+        return _refuse(frame, context)
     module = _handler(frame.key)
     if hasattr(module, "handle_frame"):
         answered: Answer = module.handle_frame(frame, context)
@@ -76,19 +77,19 @@ def answer(frame: Frame, context: Context) -> Answer:
     request = read_request(frame.key, frame.version, frame.data, frame.position)
     fields = module.handle(request, context)
     if inspect.iscoroutine(fields):
-        return _later(frame, fields)
-    return _response(frame, fields)
+        return _later(frame, fields, context)
+    return _response(frame, counted(frame.key, fields, context))
 
 
-async def _later(frame: Frame, fields: Coroutine[Any, Any, Fields]) -> bytes:
-    return _response(frame, await fields)
+async def _later(frame: Frame, fields: Coroutine[Any, Any, Fields], context: Context) -> bytes:
+    return _response(frame, counted(frame.key, await fields, context))
 
 
 async def _answer_large(frame: Frame, module: Any, context: Context) -> bytes:
     fields = module.handle(await read_in_thread(frame), context)
     if inspect.iscoroutine(fields):
         fields = await fields
-    return await asyncio.to_thread(_response, frame, fields)
+    return await asyncio.to_thread(_response, frame, counted(frame.key, fields, context))
 
 
 async def read_in_thread(frame: Frame) -> Any:
@@ -100,9 +101,10 @@ def _response(frame: Frame, fields: Fields) -> bytes:
     return respond(frame, write_response(frame.key, frame.version, fields))
 
 
-def _refuse(frame: Frame) -> bytes:
+def _refuse(frame: Frame, context: Context) -> bytes:
     """ApiVersions in an unknown version is answered in version 0's form; nothing can be said about other unknown APIs
     but an error code, which is where most responses have it. Source: KIP-511."""
+    count_error(frame.key, ErrorCode.unsupported_version, context)
     if frame.key == _API_VERSIONS:
         module = _handler(_API_VERSIONS)
         return respond(frame, write_response(_API_VERSIONS, 0, module.response(ErrorCode.unsupported_version)))

@@ -132,8 +132,12 @@ def error_line(error: LogMQError) -> bytes:
     reason = " ".join(str(error).split())
     if len(reason) > REASON_SIZE_MAX:
         reason = reason[: REASON_SIZE_MAX - 3] + "..."
-    code = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
-    return f"ERR {code} {reason}\n".encode("utf-8", "backslashreplace")
+    return f"ERR {code_of(error)} {reason}\n".encode("utf-8", "backslashreplace")
+
+
+def code_of(error: LogMQError) -> str:
+    """The code for an error: its class's, or that of the nearest class above which has one."""
+    return next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
 
 
 def acks(first_offset: int, offsets: Sequence[int]) -> bytes:

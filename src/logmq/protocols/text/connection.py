@@ -25,7 +25,7 @@ from logmq.errors import LogMQError, UnknownTopic
 from logmq.limits import READ_SIZE
 from logmq.model import Format
 from logmq.protocols.text import producing
-from logmq.protocols.text.answers import BYE, error_line
+from logmq.protocols.text.answers import BYE, code_of, error_line
 from logmq.protocols.text.deadlines import ConnectionLimits, Deadlines, Overdue, Situation
 from logmq.protocols.text.errors import IdleTooLong, RequestTooSlow
 from logmq.protocols.text.handlers import AWAITED, IMMEDIATE
@@ -33,6 +33,7 @@ from logmq.protocols.text.outlet import Outlet
 from logmq.protocols.text.parser import Parser
 from logmq.protocols.text.reading import ConsumeRun, Cursor, Reading, Step, Stream, resolve
 from logmq.protocols.text.requests import (
+    KINDS,
     Blank,
     Consume,
     ConsumeEdge,
@@ -250,19 +251,23 @@ class TextConnection(asyncio.Protocol):
                 self._held = request
             else:
                 self._produce(request)
-        elif self._sendings and type(request) is not Blank:
+        elif type(request) is Blank:
+            pass
+        elif self._sendings:
             self._held = request
         else:
             self._answer(request)
 
     def _answer(self, request: Request) -> None:
         """Answer a request that is not a PRODUCE, or start what will."""
+        counted = self._broker.metrics.text[KINDS[type(request)]]
+        counted.count += len(request.offsets) if type(request) is Consume else 1
         try:
             match request:
                 case Consume(partition, offsets):
                     self._read(ConsumeRun(self._open_cursor(), partition, offsets))
                 case Invalid(error):
-                    self._outlet.write(error_line(error))
+                    self._refuse(request, error)
                 case ConsumeEdge(partition, edge):
                     offset = resolve(self._broker, partition, edge)
                     self._read(ConsumeRun(self._open_cursor(), partition, [offset]))
@@ -273,24 +278,25 @@ class TextConnection(asyncio.Protocol):
                 case Quit():
                     self._outlet.write(BYE)
                     self._ending = _Ending.CLOSE
-                case Blank():
-                    pass
                 case _ if type(request) in IMMEDIATE:
                     self._outlet.write(IMMEDIATE[type(request)](self._broker, request))
                 case _:
                     self._start(self._answer_later(request))
         except LogMQError as error:
-            self._outlet.write(error_line(error))
+            self._refuse(request, error)
         except Exception:
             _log.exception("a request failed in an unexpected way")
-            self._outlet.write(error_line(_UNEXPECTED))
+            self._refuse(request, _UNEXPECTED)
 
     async def _answer_later(self, request: Request) -> None:
         try:
-            answer = await AWAITED[type(request)](self._broker, request)
+            self._outlet.write(await AWAITED[type(request)](self._broker, request))
         except LogMQError as error:
-            answer = error_line(error)
-        self._outlet.write(answer)
+            self._refuse(request, error)
+
+    def _refuse(self, request: Request, error: LogMQError) -> None:
+        self._broker.metrics.text[KINDS[type(request)]].failed(code_of(error))
+        self._outlet.write(error_line(error))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Let the requests wait for this."""
@@ -326,6 +332,7 @@ class TextConnection(asyncio.Protocol):
 
     def _send(self, request: Produce, verdicts: list[producing.Verdict]) -> None:
         sending = producing.send(self._broker, request, verdicts)
+        self._broker.metrics.text["PRODUCE"].count += sum(map(len, request.payloads))
         self._sendings.append(sending)
         self._queue_size += sending.size
         if sending.future is None or sending.future.done():
@@ -359,7 +366,15 @@ class TextConnection(asyncio.Protocol):
         while sendings and sendings[0].done:
             sending = sendings.popleft()
             self._queue_size -= sending.size
-            self._outlet.write(sending.answers())
+            answers = sending.answers()
+            if b"E" in answers:  # no OK line has that letter
+                self._count_errors(answers)
+            self._outlet.write(answers)
+
+    def _count_errors(self, answers: bytes) -> None:
+        for line in answers.splitlines():
+            if line.startswith(b"ERR "):
+                self._broker.metrics.text["PRODUCE"].failed(line.split(b" ", 2)[1].decode())
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

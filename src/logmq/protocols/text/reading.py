@@ -17,7 +17,7 @@ from logmq.broker.broker import Broker
 from logmq.errors import LogMQError, UnknownPartition
 from logmq.limits import KIB, READ_SIZE
 from logmq.model import Topic, TopicPartition
-from logmq.protocols.text.answers import EOF, end, error_line, messages
+from logmq.protocols.text.answers import EOF, code_of, end, error_line, messages
 from logmq.protocols.text.errors import TopicReplaced
 from logmq.protocols.text.formats import Messages, format_of
 from logmq.protocols.text.requests import Edge, Start
@@ -80,10 +80,10 @@ class Cursor:
     partition has another log (the topic was dropped and made anew) or no longer begins before the chunk (trimmed).
     """
 
-    __slots__ = ("_broker", "_log_id", "_messages", "_partition")
+    __slots__ = ("_log_id", "_messages", "_partition", "broker")
 
     def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+        self.broker = broker
         self._partition: TopicPartition | None = None
         self._log_id = -1
         self._messages: Messages | None = None
@@ -96,12 +96,12 @@ class Cursor:
         held = self._held(partition, offset)
         if held is not None:
             return held
-        chunk = self._broker.read_nowait(partition, offset, size)
+        chunk = self.broker.read_nowait(partition, offset, size)
         return None if chunk is None else self.hold(partition, chunk)
 
     def hold(self, partition: TopicPartition, chunk: Chunk) -> Messages:
         """Decode a chunk that was just read. Raises: LogMQError, if the topic is gone or cannot be read as text."""
-        topic = self._broker.topic(partition.topic)
+        topic = self.broker.topic(partition.topic)
         decoded = format_of(topic).decode(chunk)
         if chunk.data:
             self._partition = partition
@@ -113,9 +113,9 @@ class Cursor:
         held = self._messages
         if held is None or partition != self._partition or not held.first_offset <= offset < held.next_offset:
             return None
-        if log_id(self._broker.topic(partition.topic), partition) != self._log_id:
+        if log_id(self.broker.topic(partition.topic), partition) != self._log_id:
             return None
-        if self._broker.bounds(partition).log_start_offset > held.first_offset:
+        if self.broker.bounds(partition).log_start_offset > held.first_offset:
             return None
         # Behind the start of the last message: the one that is meant lies in the next chunk.
         return held if held.find(offset, 1) < len(held.offsets) else None
@@ -171,6 +171,7 @@ class ConsumeRun:
             return Step.READ if held is None else self._answer(held)
         except LogMQError as error:
             self._next_line(1)
+            self._cursor.broker.metrics.text["CONSUME"].failed(code_of(error))
             return error_line(error)
 
     def take(self, chunk: Chunk) -> None:
@@ -257,6 +258,7 @@ class Stream:
             return self._advance()
         except LogMQError as error:
             self._done = True
+            self._broker.metrics.text["FOLLOW" if self._left is None else "CONSUME"].failed(code_of(error))
             return error_line(error)
 
     def take(self, chunk: Chunk) -> None:

@@ -175,6 +175,29 @@ class Invalid:
     error: LogMQError
 
 
+KINDS: Mapping[type, str] = {
+    Produce: "PRODUCE",
+    Consume: "CONSUME",
+    ConsumeEdge: "CONSUME",
+    ConsumeMany: "CONSUME",
+    Follow: "FOLLOW",
+    Create: "CREATE",
+    Alter: "ALTER",
+    Topics: "TOPICS",
+    Describe: "DESCRIBE",
+    Drop: "DROP",
+    Commit: "COMMIT",
+    Committed: "COMMITTED",
+    Groups: "GROUPS",
+    DescribeGroup: "GROUP",
+    Forget: "FORGET",
+    Ping: "PING",
+    Help: "HELP",
+    Quit: "QUIT",
+    Invalid: "INVALID",
+}
+"""What each request is counted as; a WRITE is a PRODUCE. Blank lines are not counted."""
+
 Request: TypeAlias = (
     Produce
     | Consume

@@ -18,6 +18,7 @@ from logmq.broker.groups.consumer_member import AWAY_EPOCH, JOINING_EPOCH, Consu
 from logmq.errors import LogMQError
 from logmq.limits import GROUP_NAME_SIZE_MAX
 from logmq.protocols.kafka.context import Context
+from logmq.protocols.kafka.counting import counted
 from logmq.protocols.kafka.framing import Frame, respond
 from logmq.protocols.kafka.group_errors import group_code, refusal_code
 from logmq.protocols.kafka.messages import Fields, read_request, write_response
@@ -36,7 +37,7 @@ def handle_frame(frame: Frame, context: Context) -> Coroutine[Any, Any, bytes]:
 
 async def _heartbeat(frame: Frame, request: Any, context: Context) -> bytes:
     fields = await heartbeat(request, frame.version, frame.client_id, context)
-    return respond(frame, write_response(frame.key, frame.version, fields))
+    return respond(frame, write_response(frame.key, frame.version, counted(frame.key, fields, context)))
 
 
 async def heartbeat(request: Any, version: int, client_id: str, context: Context) -> Fields:

@@ -26,6 +26,7 @@ from logmq.errors import LogMQError, OffsetOutOfRange
 from logmq.limits import KIB, MIB
 from logmq.model import Bounds, Format, TopicPartition
 from logmq.protocols.kafka.context import Context
+from logmq.protocols.kafka.counting import count_error
 from logmq.protocols.kafka.dispatch import LARGE_REQUEST_SIZE, Answer, read_in_thread
 from logmq.protocols.kafka.errors import check_epoch, code_of
 from logmq.protocols.kafka.framing import Frame, response_header
@@ -36,8 +37,8 @@ from logmq.protocols.kafka.topic_ids import NO_ID, TopicNames
 from logmq.records import batches
 from logmq.storage.engine import Chunk
 
-_FLEXIBLE = 12
 _KEY = 1
+_FLEXIBLE = 12
 _IDS_SINCE = 13
 _I32 = struct.Struct(">i")
 _I16 = struct.Struct(">h")
@@ -89,6 +90,7 @@ async def _fetch_large(frame: Frame, context: Context) -> list[bytes]:
 async def _fetch(frame: Frame, request: Any, context: Context) -> list[bytes]:
     code = _session_error(request)
     if code is not ErrorCode.none:
+        count_error(_KEY, code, context)
         return _pack(frame, code, (), iter(()))
     wanted = _wanted(request, context)
     size_max = min(getattr(request, "max_bytes", RESPONSE_SIZE_MAX), RESPONSE_SIZE_MAX)
@@ -141,6 +143,7 @@ async def _read_all(
     left = size_max
     for number, one in enumerate(wanted):
         if isinstance(one, ErrorCode):
+            count_error(_KEY, one, context)
             fetched.append(Fetched(b"", _NO_BOUNDS, one))
             continue
         at_least_one = left == size_max
@@ -169,6 +172,7 @@ async def _read(wanted: Wanted, size_max: int, at_least_one: bool, committed_onl
             chunk = await broker.read(wanted.partition, wanted.offset, size_max)
         return Fetched(_records(wanted, chunk, end, context), bounds, ErrorCode.none, chunk.next_offset < end)
     except LogMQError as error:
+        count_error(_KEY, code_of(error), context)
         return Fetched(b"", _NO_BOUNDS, code_of(error))
 
 

@@ -14,6 +14,7 @@ from logmq.broker.groups.refusal import Refusal
 from logmq.errors import LogMQError
 from logmq.limits import GROUP_NAME_SIZE_MAX
 from logmq.protocols.kafka.context import Context
+from logmq.protocols.kafka.counting import counted
 from logmq.protocols.kafka.dispatch import LARGE_REQUEST_SIZE, read_in_thread
 from logmq.protocols.kafka.framing import Frame, respond
 from logmq.protocols.kafka.group_errors import group_code, refusal_code
@@ -39,7 +40,7 @@ async def _join_large(frame: Frame, context: Context) -> bytes:
 
 async def _join(frame: Frame, request: Any, context: Context) -> bytes:
     fields = await join(request, frame.version, frame.client_id, context)
-    return respond(frame, write_response(frame.key, frame.version, fields))
+    return respond(frame, write_response(frame.key, frame.version, counted(frame.key, fields, context)))
 
 
 async def join(request: Any, version: int, client_id: str, context: Context) -> Fields:

@@ -24,6 +24,7 @@ from kio.schema.errors import ErrorCode
 from logmq.errors import LogMQError, UnknownTopic
 from logmq.model import Format, Topic, check_topic_name
 from logmq.protocols.kafka.context import BROKER_ID, TOPICS_CREATED_MAX, Context
+from logmq.protocols.kafka.counting import count_error
 from logmq.protocols.kafka.dispatch import LARGE_REQUEST_SIZE, Answer, read_in_thread
 from logmq.protocols.kafka.errors import code_of
 from logmq.protocols.kafka.framing import Frame, respond
@@ -31,6 +32,7 @@ from logmq.protocols.kafka.messages import read_request
 from logmq.protocols.kafka.packing import compact_string, string, uvarint
 from logmq.protocols.kafka.topic_ids import NO_ID, TopicNames, topic_id
 
+_KEY = 3
 _FLEXIBLE = 9
 _I32 = struct.Struct(">i")
 _I16 = struct.Struct(">h")
@@ -121,6 +123,8 @@ async def _pack(version: int, topics: list[Described], context: Context) -> byte
     parts = [_pack_brokers(version, context), _count(version, len(topics))]
     before, behind = _around_index(version)
     for number, topic in enumerate(topics):
+        if topic.code is not ErrorCode.none:
+            count_error(_KEY, topic.code, context)
         parts += (_pack_topic(version, topic), _count(version, topic.partition_count))
         parts += [before + _I32.pack(index) + behind for index in range(topic.partition_count)]
         if version >= 8:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 from logmq.errors import LogMQError, MessageTooLarge, UnknownTopic
 from logmq.model import Format, Topic, TopicPartition
 from logmq.protocols.kafka.context import TOPICS_CREATED_MAX, Context
+from logmq.protocols.kafka.counting import count_error
 from logmq.protocols.kafka.dispatch import Answer, Response
 from logmq.protocols.kafka.errors import InvalidRequiredAcks, code_of
 from logmq.protocols.kafka.framing import BadFrame, Frame, respond
@@ -28,6 +29,7 @@ from logmq.protocols.kafka.produce_request import PartitionData, ProduceRequest,
 from logmq.records import batches
 from logmq.storage.engine import Append, Appended, Appending, AppendResult, ProducerBatch
 
+_KEY = 0
 _FLEXIBLE = 9
 _I32 = struct.Struct(">i")
 _PARTITION = struct.Struct(">ihqqq")
@@ -94,10 +96,13 @@ async def _create_and_append(
 class _Appending:
     """The response to a request whose batches are on their way."""
 
-    __slots__ = ("_frame", "_topics", "_wants_answer", "appending")
+    __slots__ = ("_context", "_frame", "_topics", "_wants_answer", "appending")
 
-    def __init__(self, frame: Frame, topics: Topics, wants_answer: bool, appending: Appending) -> None:
+    def __init__(
+        self, frame: Frame, context: Context, topics: Topics, wants_answer: bool, appending: Appending
+    ) -> None:
         self._frame = frame
+        self._context = context
         self._topics = topics
         self._wants_answer = wants_answer
         self.appending = appending
@@ -108,7 +113,7 @@ class _Appending:
 
     def result(self) -> bytes | None:
         """See `Later.result`. Raises: BadFrame."""
-        return _finish(self._frame, self._topics, self.appending.result(), self._wants_answer)
+        return _finish(self._frame, self._context, self._topics, self.appending.result(), self._wants_answer)
 
     def add_done_callback(self, callback: Callable[[Any], object], /) -> None:
         """See `Later.add_done_callback`."""
@@ -123,11 +128,11 @@ def _append(frame: Frame, request: ProduceRequest, context: Context) -> _Appendi
         topics.append((name, [_outcome(appends, name, one, context, error) for one in partitions]))
     wants_answer = request.acks != _NO_ACKS
     if not appends:
-        return _finish(frame, topics, [], wants_answer)
+        return _finish(frame, context, topics, [], wants_answer)
     try:
-        return _Appending(frame, topics, wants_answer, context.broker.append(appends))
+        return _Appending(frame, context, topics, wants_answer, context.broker.append(appends))
     except LogMQError as refused:
-        return _finish(frame, topics, [refused] * len(appends), wants_answer)
+        return _finish(frame, context, topics, [refused] * len(appends), wants_answer)
 
 
 def _outcome(
@@ -182,14 +187,17 @@ def _check_batches(topic: Topic, found: list[tuple[int, batches.BatchHeader]]) -
             raise batches.InvalidBatch("transactions are not supported yet; send without a transactional id")
 
 
-def _finish(frame: Frame, topics: Topics, results: list[AppendResult], wants_answer: bool) -> bytes | None:
+def _finish(
+    frame: Frame, context: Context, topics: Topics, results: list[AppendResult], wants_answer: bool
+) -> bytes | None:
     """The response. Raises: BadFrame: something failed that nobody can be told."""
     if wants_answer:
-        return _pack(frame, topics, results)
+        return _pack(frame, context, topics, results)
     for _, outcomes in topics:
         for outcome in outcomes:
             result = _result(outcome, results)
             if isinstance(result, LogMQError):
+                count_error(_KEY, code_of(result), context)
                 raise BadFrame(f"a Produce with acks=0 failed: {result}")
     return None
 
@@ -198,25 +206,26 @@ def _result(outcome: Outcome, results: list[AppendResult]) -> AppendResult:
     return results[outcome.slot] if outcome.error is None else outcome.error
 
 
-def _pack(frame: Frame, topics: Topics, results: list[AppendResult]) -> bytes:
+def _pack(frame: Frame, context: Context, topics: Topics, results: list[AppendResult]) -> bytes:
     """The response in the request's version."""
     flexible = frame.version >= _FLEXIBLE
     parts = [uvarint(len(topics) + 1) if flexible else _I32.pack(len(topics))]
     for name, outcomes in topics:
         count = uvarint(len(outcomes) + 1) if flexible else _I32.pack(len(outcomes))
         parts += (compact_string(name) if flexible else string(name), count)
-        parts += [_pack_partition(frame.version, outcome, _result(outcome, results)) for outcome in outcomes]
+        parts += [_pack_partition(frame.version, context, outcome, _result(outcome, results)) for outcome in outcomes]
         if flexible:
             parts.append(b"\x00")
     parts.append(b"\x00\x00\x00\x00\x00" if flexible else b"\x00\x00\x00\x00")
     return respond(frame, b"".join(parts))
 
 
-def _pack_partition(version: int, outcome: Outcome, result: AppendResult) -> bytes:
+def _pack_partition(version: int, context: Context, outcome: Outcome, result: AppendResult) -> bytes:
     if isinstance(result, Appended):
         fixed = _PARTITION.pack(outcome.partition_index, 0, result.first_offset, outcome.append_time_ms, -1)
         message = None
     else:
+        count_error(_KEY, code_of(result), context)
         fixed = _PARTITION.pack(outcome.partition_index, code_of(result).value, -1, _NO_APPEND_TIME, -1)
         message = str(result)
     if version < 5:

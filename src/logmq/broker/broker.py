@@ -10,6 +10,7 @@ from logmq.broker.groups.coordinator import GroupCoordinator, GroupOverview
 from logmq.broker.groups.group import GroupState
 from logmq.broker.groups.member import NO_GENERATION, Caller
 from logmq.broker.groups.offsets import OFFSETS_TOPIC, CommittedOffset, CommittedOffsets
+from logmq.broker.groups.refusal import Refusal
 from logmq.broker.producer_ids import ProducerIds
 from logmq.broker.topics import Topics
 from logmq.clock import Clock
@@ -123,9 +124,9 @@ class Broker:
             raise InternalTopic(topic.name)
         return topic
 
-    def append(self, appends: Sequence[Append]) -> Appending:
+    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> Appending:
         """See `LogStore.append`. The caller has checked each partition with `check_producible`."""
-        return self._store.append(appends)
+        return self._store.append(appends, atomic=atomic)
 
     def room(self) -> asyncio.Future[None] | None:
         """See `LogStore.room`."""
@@ -195,10 +196,25 @@ class Broker:
 
         Raises: InvalidGroupName, GroupHasMembers, UnknownTopic, UnknownPartition, DiskFull, Throttled, Unavailable.
         """
-        self._topics.check_partition(partition)
-        committed = CommittedOffset(offset, self._clock.now_ms())
-        refusal = await self.groups.commit(group, Caller(""), NO_GENERATION, {partition: committed})
-        if refusal is not None:
+        await self.commit_offsets(group, {partition: offset})
+
+    async def commit_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """As `commit_offset`, for some partitions at once: all of them or none."""
+        for partition in offsets:
+            self._topics.check_partition(partition)
+        now_ms = self._clock.now_ms()
+        committed = {partition: CommittedOffset(offset, now_ms) for partition, offset in offsets.items()}
+        if await self.groups.commit(group, Caller(""), NO_GENERATION, committed) is not None:
+            raise GroupHasMembers(group)
+
+    async def forget_offsets(self, group: str, partitions: Sequence[TopicPartition]) -> None:
+        """Forget what a group committed for partitions of topics that no member reads. Durability: as `commit_offset`.
+
+        Raises: InvalidGroupName, UnknownGroup, GroupHasMembers, DiskFull, Throttled, Unavailable.
+        """
+        self.group(group)
+        kept = await self.groups.forget_offsets(group, partitions)
+        if isinstance(kept, Refusal) or kept:
             raise GroupHasMembers(group)
 
     def committed_offset(self, group: str, partition: TopicPartition) -> int | None:

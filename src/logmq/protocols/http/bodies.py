@@ -94,6 +94,8 @@ def decoded(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise invalid_input(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidInput("the body is nested too deeply") from None
 
 
 def answer_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from logmq.broker.broker import Broker
 from logmq.clock import Clock
 from logmq.config import Config
+from logmq.protocols.http.partitioner import Partitioner
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Context:
     clock: Clock
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the broker begins to stop: streams and long polls end then."""
+    partitioner: Partitioner = field(default_factory=Partitioner)
+    """Where records go whose partition is not given."""
 
 
 def context_of(connection: HTTPConnection) -> Context:

@@ -29,6 +29,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     detail: str
     field: str | None = None
+    stored: int | None = None
+    """How many records of the request were stored before."""
 
 
 class RequestProblem(errors.RequestError):
@@ -60,6 +62,20 @@ class NoRecord(RequestProblem):
     """The partition has no record at this very offset."""
 
     status, code = 404, "NO_RECORD"
+
+
+class UnreadableBatch(RequestProblem):
+    """A batch is no records, or expands to more than may be shown: `[first_offset, next_offset)` cannot be read."""
+
+    status, code = 500, "UNREADABLE_BATCH"
+
+    def __init__(self, first_offset: int, next_offset: int, reason: str) -> None:
+        super().__init__(
+            f"the records from offset {first_offset} on cannot be shown ({reason}); read on from offset {next_offset}",
+            "offset",
+        )
+        self.first_offset = first_offset
+        self.next_offset = next_offset
 
 
 class BodyTooLarge(RequestProblem):
@@ -116,6 +132,16 @@ class WrongHost(RequestProblem):
     status, code = 421, "HOST_NOT_ALLOWED"
 
 
+class Fault(errors.LogMQError):
+    """An error, with what only its finder knows: the input at fault, and what of the request was done before."""
+
+    def __init__(self, cause: errors.LogMQError, field: str | None = None, stored: int | None = None) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.field = field
+        self.stored = stored
+
+
 _TABLE: Mapping[type[errors.LogMQError], tuple[int, str]] = {
     errors.InvalidTopicName: (400, "INVALID_TOPIC"),
     errors.InvalidGroupName: (400, "INVALID_GROUP"),
@@ -156,6 +182,8 @@ _FIELDS: Mapping[type[errors.LogMQError], str] = {
 
 def problem_of(error: errors.LogMQError, field: str | None = None) -> Problem:
     """What to tell a client of an error; `field` goes before what the error itself says."""
+    if isinstance(error, Fault):
+        return msgspec.structs.replace(problem_of(error.cause, field or error.field), stored=error.stored)
     if isinstance(error, RequestProblem):
         return _problem(error.status, error.code, str(error), field or error.field)
     status, code = next(_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE)
@@ -199,9 +227,10 @@ def answer_problem(problem: Problem, headers: Mapping[str, str] | None = None) -
 def answer_error(error: errors.LogMQError) -> Response:
     """An error as an answer."""
     headers: dict[str, str] = {}
-    if isinstance(error, errors.Throttled):
-        headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
-    if isinstance(error, RequestProblem) and error.closes:
+    cause = error.cause if isinstance(error, Fault) else error
+    if isinstance(cause, errors.Throttled):
+        headers["Retry-After"] = str(-(-cause.retry_after_ms // 1000))
+    if isinstance(cause, RequestProblem) and cause.closes:
         headers["Connection"] = "close"
     return answer_problem(problem_of(error), headers)
 

@@ -24,6 +24,7 @@ from logmq.model import TopicPartition
 from logmq.protocols.kafka.api import APIS
 from logmq.protocols.kafka.connection import KafkaConnection
 from logmq.protocols.kafka.context import Context
+from logmq.protocols.kafka.intake import Intake
 from logmq.protocols.kafka.messages import build
 from logmq.records.records import Record, encode
 from logmq.storage.engine import Append, Appending, AppendResult
@@ -67,10 +68,10 @@ class HeldBroker:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.broker, name)
 
-    def append(self, appends: Sequence[Append]) -> Appending:
+    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> Appending:
         self.appends.append(len(appends))
         if not self.held:
-            return self.broker.append(appends)
+            return self.broker.append(appends, atomic=atomic)
         future: asyncio.Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
         self._waiting.append((appends, future))
         return future
@@ -124,13 +125,14 @@ def decode_response(api: str, version: int, data: bytes) -> Any:
 class KafkaSession:
     """One client."""
 
-    def __init__(self, broker: HeldBroker, config: Config, clock: MovedClock) -> None:
+    def __init__(self, broker: HeldBroker, config: Config, clock: MovedClock, intake: Intake) -> None:
         self.clock = clock
         self.lost = False
         self.connection = KafkaConnection(
             lambda _: Context(cast(Broker, broker), config, clock, "127.0.0.1", 8080, "c" * 22, "127.0.0.1"),
             request_size_max=config.kafka_request_size_max_bytes,
             queue_size_max=config.connection_queue_size_bytes,
+            intake=intake,
             on_lost=self._on_lost,
         )
         self.transport = FakeTransport(self.connection)
@@ -200,10 +202,11 @@ class Stage:
     broker: HeldBroker
     config: Config
     clock: MovedClock
+    intake: Intake
 
     def session(self) -> KafkaSession:
         """A new client."""
-        return KafkaSession(self.broker, self.config, self.clock)
+        return KafkaSession(self.broker, self.config, self.clock, self.intake)
 
 
 @asynccontextmanager
@@ -216,7 +219,8 @@ async def stage(directory: Path, config: Config | None = None) -> AsyncIterator[
     specs = [spec for topic in await meta.topics() for spec in specs_of(topic)]
     store = LocalStore.open(files, specs, config, clock, lambda error: None)
     try:
-        yield Stage(HeldBroker(await Broker.start(meta, store, config, clock)), config, clock)
+        intake = Intake(config.kafka_receive_queue_size_bytes, clock, asyncio.get_running_loop())
+        yield Stage(HeldBroker(await Broker.start(meta, store, config, clock)), config, clock, intake)
     finally:
         await store.close()
         await meta.close()

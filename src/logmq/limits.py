@@ -155,3 +155,21 @@ HTTP_READ_COUNT_MAX = 10_000
 HTTP_READ_SIZE_MAX = 16 * MIB
 HTTP_READ_TIME_MAX_MS = 5 * 60_000
 """Records and bytes in one answer, which is made in memory, and how long it may be waited for."""
+
+CLUSTER_EXTENT_SIZE_MAX = 1 * MIB
+"""Records that a cluster's broker reads, checks and keeps together: one request to the object store."""
+
+CLUSTER_OBJECT_SIZE_MAX = 8 * MIB
+"""What one commit of a cluster puts into its object, give or take one append: what is beyond waits for the next."""
+
+CLUSTER_OBJECTS_IN_FLIGHT = 8
+"""Objects being written at a time: enough to hide the latency of an object store."""
+
+CLUSTER_CACHE_SIZE_MAX = 256 * MIB
+"""Extents held in memory for readers near the end."""
+
+CLUSTER_CHECKPOINT_COMMITS = 1_000
+"""Commits after which a checkpoint is due: whoever takes over reads an object for each commit since."""
+
+CLUSTER_SEGMENT_SIZE = 64 * MIB
+"""Bytes of one log that are moved from commits' objects into one object of its own."""

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from tests.simulation.cluster.world import Faults, Link, LinkObjects, World
 from tests.simulation.disk import SimulatedDisk
 
 from logmq.config import Config, topic_settings
 from logmq.model import Format, TopicPartition
 from logmq.records import frames
+from logmq.storage.cluster.formats import BROKERS
+from logmq.storage.cluster.store import ClusterStore
 from logmq.storage.engine import Append, LogSpec, LogStore
 from logmq.storage.local.files import Directory, Files
 from logmq.storage.local.store import LocalStore
@@ -91,4 +94,41 @@ class SimulatedBackend:
             await store.close()
 
 
-Backend = LocalBackend | SimulatedBackend
+class ClusterBackend:
+    """The cluster engine over services in memory, which stay between openings."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self._openings = 0
+
+    @asynccontextmanager
+    async def open(self, bench: Bench) -> AsyncIterator[LogStore]:
+        self._openings += 1
+        incarnation = f"broker-{self._openings}"
+        link = Link(self.world, Random(self._openings), Faults(delay_max_s=0.0))
+        presence = await link.announce(BROKERS + incarnation, b"", ttl_s=3600)
+        store = await ClusterStore.open(
+            link, LinkObjects(link), presence, incarnation, bench.specs, bench.config, bench.clock,
+            bench.failures.append,
+        )  # fmt: skip
+        assert store is not None
+        try:
+            yield store
+        finally:
+            await store.close()
+            await presence.withdraw()
+
+
+Backend = LocalBackend | SimulatedBackend | ClusterBackend
+
+
+def make_backend(kind: str, path: Path) -> Backend:
+    """The implementation of this name, empty."""
+    return {
+        "local": lambda: LocalBackend(path / "data"),
+        "simulated": lambda: SimulatedBackend(seed=1),
+        "cluster": ClusterBackend,
+    }[kind]()
+
+
+BACKENDS = ("local", "simulated", "cluster")

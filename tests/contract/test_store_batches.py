@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.contract.stores import Backend, Bench, LocalBackend, SimulatedBackend
+from tests.contract.stores import BACKENDS, Backend, Bench, SimulatedBackend, make_backend
 
 from logmq.errors import LogMQError, OutOfOrderSequence, ProducerFenced
 from logmq.model import Format, TopicPartition
@@ -16,9 +16,9 @@ from logmq.storage.engine import Append, Appended, LogStore, ProducerBatch
 T0 = TopicPartition("t", 0)
 
 
-@pytest.fixture(params=["local", "simulated"])
+@pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    return LocalBackend(tmp_path / "data") if request.param == "local" else SimulatedBackend(seed=1)
+    return make_backend(request.param, tmp_path)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.contract.stores import Backend, Bench, LocalBackend, SimulatedBackend, append
+from tests.contract.stores import BACKENDS, Backend, Bench, SimulatedBackend, append, make_backend
 
 from logmq.config import SYNC_NEVER, Config, SyncMode
 from logmq.errors import (
@@ -26,9 +26,9 @@ T0 = TopicPartition("t", 0)
 T1 = TopicPartition("t", 1)
 
 
-@pytest.fixture(params=["local", "simulated"])
+@pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    return LocalBackend(tmp_path / "data") if request.param == "local" else SimulatedBackend(seed=1)
+    return make_backend(request.param, tmp_path)
 
 
 @pytest.fixture

@@ -106,6 +106,9 @@ class Config:
     producer_id_expiration_ms: int = _setting(
         DAY, kinds.duration(MINUTE), "silence after which a partition forgets an idempotent producer"
     )
+    cluster_linger_ms: int = _setting(
+        20, kinds.duration(0, "no wait"), "time that a cluster's broker collects appends before it writes them together"
+    )
     log_level: str = _setting("info", kinds.choice("debug", "info", "warning", "error"), "least level that is logged")
     log_format: str = _setting(
         "auto", kinds.choice("text", "json", "auto"), "form of log lines; auto: text on a terminal, else json"

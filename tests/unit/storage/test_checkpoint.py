@@ -14,7 +14,7 @@ from logmq.storage.engine import Appended
 from logmq.storage.local import checkpoint
 from logmq.storage.local.checkpoint import EMPTY, Checkpoint, LogCheckpoint
 from logmq.storage.local.names import CHECKPOINT, CHECKPOINT_NEW
-from logmq.storage.local.producers import Remembered
+from logmq.storage.producers import Remembered
 
 U64 = st.integers(0, 2**64 - 1)
 I32 = st.integers(0, 2**31 - 1)

@@ -25,7 +25,7 @@ from crc32c import crc32c
 from logmq.storage.engine import Appended
 from logmq.storage.local.files import Files
 from logmq.storage.local.names import CHECKPOINT, CHECKPOINT_NEW
-from logmq.storage.local.producers import Remembered
+from logmq.storage.producers import Remembered
 
 _HEADER = struct.Struct("<8sIIQQ")
 _MAGIC = b"LMQCHKPT"

@@ -31,7 +31,7 @@ from logmq.storage.local.checkpointer import Checkpointer
 from logmq.storage.local.files import File
 from logmq.storage.local.journal import Journal, Kind, Part
 from logmq.storage.local.log import Log, Written
-from logmq.storage.local.producers import Producer
+from logmq.storage.producers import Producer
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})

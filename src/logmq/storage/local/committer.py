@@ -25,6 +25,7 @@ from logmq.limits import COMMIT_SIZE_MAX, LOOP_COMMIT_CALLS_MAX, LOOP_COMMIT_SIZ
 from logmq.storage.engine import Append, AppendResult
 from logmq.storage.local.commit import Call, Commits
 from logmq.storage.local.files import SyncFailed
+from logmq.storage.waiters import settle
 
 T = TypeVar("T")
 
@@ -272,16 +273,6 @@ class Committer:
             self._loop.call_soon_threadsafe(settle, job.future, None, error)
         else:
             self._loop.call_soon_threadsafe(settle, job.future, result, None)
-
-
-def settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
-    """Give a future its result or its error, unless whoever waited has gone."""
-    if future.done():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
 
 
 def fail(item: Item, error: LogMQError) -> None:

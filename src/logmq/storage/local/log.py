@@ -21,9 +21,9 @@ from logmq.storage.engine import Append, Chunk, LogSpec
 from logmq.storage.local.files import File, Files
 from logmq.storage.local.index import Entry, IndexDamaged
 from logmq.storage.local.opened import OpenFiles
-from logmq.storage.local.producers import Producers
 from logmq.storage.local.segment import Segment
 from logmq.storage.local.tail import End, Tail
+from logmq.storage.producers import Producers
 
 
 @dataclass(slots=True)

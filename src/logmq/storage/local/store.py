@@ -34,14 +34,14 @@ from logmq.storage.engine import (
 )
 from logmq.storage.local import retention
 from logmq.storage.local.commit import Commits
-from logmq.storage.local.committer import Committer, Item, PendingCall, fail, settle
+from logmq.storage.local.committer import Committer, Item, PendingCall, fail
 from logmq.storage.local.files import Files, SyncFailed
 from logmq.storage.local.index import Entry, IndexDamaged
 from logmq.storage.local.journal import create_journal_file
 from logmq.storage.local.log import Log, LogState, create_segment
 from logmq.storage.local.recovery import Recovered, Report, recover
 from logmq.storage.local.repair import is_damaged, repair_index
-from logmq.storage.local.waiters import Waiters
+from logmq.storage.waiters import Waiters, settle
 
 T = TypeVar("T")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from logmq.errors import LogMQError
 from logmq.model import TopicPartition
-from logmq.storage.local.committer import settle
 
 
 class Waiters:
@@ -55,3 +55,13 @@ class Waiters:
         """Nothing will ever come."""
         for future in self._by_partition.get(partition, ()):
             settle(future, None, error)
+
+
+def settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+    """Give a future its result or its error, unless whoever waited has gone."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,1 @@
+"""The cluster engine: bytes in an object store, their order in etcd, no state on any machine."""

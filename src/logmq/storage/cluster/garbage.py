@@ -1,0 +1,57 @@
+"""Removing objects that nothing names any more.
+
+An object may go when no head reaches it and none ever will: its incarnation is gone (its key is no longer there, so
+that none of its commits can succeed), or it is this incarnation's own and older than all that is under way. That holds
+only while this broker leads: heads that others have moved reach what it does not know. So the order of steps counts:
+list, look which incarnations live, make sure that the heads are still one's own, then delete. No clock is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+
+from logmq.storage.cluster.formats import BROKERS, CHECKPOINTS, SEGMENTS, WAL
+from logmq.storage.cluster.services import Keys, Objects
+
+
+async def collect(
+    keys: Keys,
+    objects: Objects,
+    incarnation: str,
+    reachable: Collection[str],
+    still_leading: Callable[[], Awaitable[bool]],
+) -> int:
+    """Delete what is neither `reachable` nor can become so; returns how many. Raises: OutcomeUnknown.
+
+    `reachable` is what the heads reach and what this incarnation has under way, as of now: what is made after the
+    list was read is not in it.
+    """
+    names = [name for kind in (WAL, CHECKPOINTS, SEGMENTS) for name in await objects.names(kind)]
+    newest = {kind: max((name for name in reachable if _is_of(name, kind, incarnation)), default="") for kind in _KINDS}
+    living = {key.removeprefix(BROKERS) for key in await keys.under(BROKERS)}
+    if not await still_leading():
+        return 0
+    garbage = [
+        name
+        for name in names
+        if name not in reachable and (_is_old(name, incarnation, newest) or _incarnation(name) not in living)
+    ]
+    await objects.delete(garbage)
+    return len(garbage)
+
+
+_KINDS = (WAL, CHECKPOINTS, SEGMENTS)
+
+
+def _incarnation(name: str) -> str:
+    return name.split("/")[1]
+
+
+def _is_of(name: str, kind: str, incarnation: str) -> bool:
+    return name.startswith(f"{kind}{incarnation}/")
+
+
+def _is_old(name: str, incarnation: str, newest: dict[str, str]) -> bool:
+    """Whether it is this incarnation's own, and was made before something that is reachable by now."""
+    kind = name.split("/", maxsplit=1)[0] + "/"
+    return _incarnation(name) == incarnation and name < newest[kind]

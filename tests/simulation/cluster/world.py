@@ -8,7 +8,7 @@ the broker that made it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
@@ -196,13 +196,9 @@ class LinkObjects:
         return await self._link._call(lambda: self._link.world.get(name, start, size))
 
     async def names(self, prefix: str) -> list[str]:
-        return await self._link._call(
-            lambda: sorted(name for name in self._link.world.objects if name.startswith(prefix))
-        )
+        objects = self._link.world.objects
+        return await self._link._call(lambda: sorted(name for name in objects if name.startswith(prefix)))
 
     async def delete(self, names: Iterable[str]) -> None:
         gone = list(names)
         await self._link._call(lambda: self._link.world.delete(gone))
-
-
-Maker = Callable[[], Awaitable[object]]

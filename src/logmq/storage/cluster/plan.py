@@ -46,6 +46,8 @@ class Batch:
     results: list[list[AppendResult]]
     changes: list[asyncio.Future[None]]
     """Of trims and drops."""
+    judged: set[int]
+    """Lanes of which a producer is told that it may not go on: that must be true of the leader's lane."""
     put: asyncio.Task[None] | None = None
 
 
@@ -88,7 +90,10 @@ class Plan:
         self._last_ms = max(self._last_ms, now_ms)
         sections: dict[int, Section] = {}
         written: dict[int, _Written] = {}
-        results = [[self._place(append, sections, written, spec_of) for append in call.appends] for call in calls]
+        judged: set[int] = set()
+        results = [
+            [self._place(append, sections, written, judged, spec_of) for append in call.appends] for call in calls
+        ]
         for log_id, offset in trims.items():
             self._section(sections, log_id).trims[log_id] = offset
         for log_id in drops:
@@ -100,7 +105,7 @@ class Plan:
         for section in sections.values():
             self._numbers[section.lane] = section.number
             self._objects[section.lane] = name
-        return Batch(name, data, start, list(sections.values()), calls, results, changes)
+        return Batch(name, data, start, list(sections.values()), calls, results, changes, judged)
 
     def _section(self, sections: dict[int, Section], log_id: int) -> Section:
         lane = lane_of(log_id)
@@ -113,6 +118,7 @@ class Plan:
         append: Append,
         sections: dict[int, Section],
         written: dict[int, _Written],
+        judged: set[int],
         spec_of: Callable[[TopicPartition], LogSpec | None],
     ) -> AppendResult:
         spec = spec_of(append.partition)
@@ -123,9 +129,10 @@ class Plan:
         timestamp_ms = self._last_ms if append.timestamp_ms is None else append.timestamp_ms
         appended = Appended(first, first + append.offset_count, timestamp_ms)
         if append.producer is not None:
-            judged = self._judge(log_id, append, appended)
-            if judged is not None:
-                return judged
+            verdict = self._judge(log_id, append, appended)
+            if verdict is not None:
+                judged.add(lane_of(log_id))
+                return verdict
             self._section(sections, log_id).marks.append(ProducerMark(log_id, *append.producer, *appended))
         self._section(sections, log_id)
         piece = written.setdefault(log_id, _Written(first, first))

@@ -15,6 +15,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from crc32c import crc32c
 
@@ -276,10 +277,13 @@ class ClusterStore:
         for section in batch.sections:
             head = heads.get(section.lane, self._heads[section.lane])
             heads[section.lane] = Head(head.term, head.owner, section.number, batch.name, head.checkpoint)
-        if not heads:
+        expected = {head_key(lane): self._revisions[lane] for lane in heads.keys() | batch.judged}
+        if not expected:
             return
-        expected = {head_key(lane): self._revisions[lane] for lane in heads}
         expected[BROKERS + self._incarnation] = self._presence.revision
+        if not heads:
+            await self._prove(expected)
+            return
         revision = await self._move(expected, heads)
         for lane, head in heads.items():
             self._heads[lane] = head
@@ -299,6 +303,16 @@ class ClusterStore:
             if found is not None:
                 return found
             await asyncio.sleep(_RETRY_S)
+
+    async def _prove(self, expected: Mapping[str, int]) -> None:
+        """Make sure that this broker still leads. Raises: Fenced."""
+        while True:
+            try:
+                if await self._keys.commit(expected, {}) is None:
+                    raise Fenced(stored=False)
+                return
+            except OutcomeUnknown:
+                await asyncio.sleep(_RETRY_S)
 
     async def _find_out(self, expected: Mapping[str, int], heads: Mapping[int, Head]) -> int | None:
         """What became of a transaction: its revision if it was carried out, None to send it again. Raises: Fenced.
@@ -460,11 +474,25 @@ class ClusterStore:
                     pieces.append(await self._fetch(partition, extent))
             except ObjectMissing:
                 if self._extents(partition, self._log(self._find(partition)), offset, size_max) == extents:
-                    raise Damaged(str(partition), extents[0].first_offset, extents[-1].next_offset) from None
+                    await self._explain_missing(partition, extents)
                 continue  # the bytes were moved meanwhile
             chunk = self._chunk(spec, log, offset, size_max, pieces, extents)
             if chunk is not None:
                 return chunk
+
+    async def _explain_missing(self, partition: TopicPartition, extents: Sequence[Extent]) -> NoReturn:
+        """Objects of a leader do not go away; those of one who does not know yet that he leads no longer do."""
+        lane = lane_of(self._find(partition).log_id)
+        while self._failure is None:
+            try:
+                stored = await self._keys.get(head_key(lane))
+            except OutcomeUnknown:
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if stored is not None and decode_head(stored.value).owner == self._incarnation:
+                raise Damaged(str(partition), extents[0].first_offset, extents[-1].next_offset)
+            break
+        raise self._failure or NotLeader(str(partition))
 
     async def _fetch(self, partition: TopicPartition, extent: Extent) -> bytes:
         data = self._cache.get(extent)
@@ -663,7 +691,6 @@ class ClusterStore:
 
     async def _collect(self, checkpoint: str) -> None:
         reachable = {checkpoint} | self._recent | {name for lane in self._lanes for name in lane.objects()}
-        reachable |= {head.object for head in self._heads if head.object is not None}
         reachable |= {batch.name for batch in self._in_flight}
 
         async def still_leading() -> bool:

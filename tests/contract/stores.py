@@ -124,11 +124,9 @@ Backend = LocalBackend | SimulatedBackend | ClusterBackend
 
 def make_backend(kind: str, path: Path) -> Backend:
     """The implementation of this name, empty."""
-    return {
-        "local": lambda: LocalBackend(path / "data"),
-        "simulated": lambda: SimulatedBackend(seed=1),
-        "cluster": ClusterBackend,
-    }[kind]()
+    if kind == "cluster":
+        return ClusterBackend()
+    return LocalBackend(path / "data") if kind == "local" else SimulatedBackend(seed=1)
 
 
 BACKENDS = ("local", "simulated", "cluster")

@@ -122,13 +122,13 @@ class Broker:
         finally:
             renewing.cancel()
             if store is not None:
-                store._committing.cancel()  # a crash: what is under way ends where it is
+                store.pipeline._committing.cancel()  # a crash: what is under way ends where it is
 
     async def _serve(self, store: ClusterStore, lost: asyncio.Event) -> None:
         maintaining = asyncio.ensure_future(_maintain(store))
         try:
             await lost.wait()
-            store.lost_presence()
+            store.lose_presence()
         finally:
             maintaining.cancel()
 
@@ -296,9 +296,9 @@ class Campaign:
             await self._audit_partition(store, partition)
         for _ in range(2):
             await store.append([_probe()])
-            await store.checkpoint()
+            await store.upkeep.checkpoint()
         left = [name for name in self.world.objects if name.startswith(WAL) and "/auditor/" not in name]
-        reachable = {name for lane in store._lanes for name in lane.objects()}
+        reachable = {name for lane in store.partitions.lanes for name in lane.objects()}
         if set(left) - reachable:
             self.ledger.violations.append(f"{len(set(left) - reachable)} objects were never collected")
         await store.close()

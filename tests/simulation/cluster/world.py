@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from logmq.storage.cluster.services import ObjectMissing, OutcomeUnknown, Stored
 
@@ -83,7 +83,7 @@ class Link:
         self.faults = faults
         self._open = asyncio.Event()
         self._open.set()
-        self._tasks: set[asyncio.Future[object]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
 
     def freeze(self) -> None:
         self._open.clear()

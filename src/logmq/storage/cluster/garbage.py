@@ -8,33 +8,31 @@ list, look which incarnations live, make sure that the heads are still one's own
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 
 from logmq.storage.cluster.formats import BROKERS, CHECKPOINTS, SEGMENTS, WAL
-from logmq.storage.cluster.services import Keys, Objects
+from logmq.storage.cluster.leadership import Leadership
+from logmq.storage.cluster.services import Objects
 
 
-async def collect(
-    keys: Keys,
-    objects: Objects,
-    incarnation: str,
-    reachable: Collection[str],
-    still_leading: Callable[[], Awaitable[bool]],
-) -> int:
+async def collect(leadership: Leadership, objects: Objects, reachable: Collection[str]) -> int:
     """Delete what is neither `reachable` nor can become so; returns how many. Raises: OutcomeUnknown.
 
     `reachable` is what the heads reach and what this incarnation has under way, as of now: what is made after the
     list was read is not in it.
     """
-    names = [name for kind in (WAL, CHECKPOINTS, SEGMENTS) for name in await objects.names(kind)]
-    newest = {kind: max((name for name in reachable if _is_of(name, kind, incarnation)), default="") for kind in _KINDS}
-    living = {key.removeprefix(BROKERS) for key in await keys.under(BROKERS)}
-    if not await still_leading():
+    own = leadership.incarnation
+    newest = {
+        kind: max((name for name in reachable if name.startswith(f"{kind}{own}/")), default="") for kind in _KINDS
+    }
+    names = [name for kind in _KINDS for name in await objects.names(kind)]
+    living = {key.removeprefix(BROKERS) for key in await leadership.keys.under(BROKERS)}
+    if not await leadership.is_mine():
         return 0
     garbage = [
         name
         for name in names
-        if name not in reachable and (_is_old(name, incarnation, newest) or _incarnation(name) not in living)
+        if name not in reachable and (_is_old(name, own, newest) or _incarnation(name) not in living)
     ]
     await objects.delete(garbage)
     return len(garbage)
@@ -45,10 +43,6 @@ _KINDS = (WAL, CHECKPOINTS, SEGMENTS)
 
 def _incarnation(name: str) -> str:
     return name.split("/")[1]
-
-
-def _is_of(name: str, kind: str, incarnation: str) -> bool:
-    return name.startswith(f"{kind}{incarnation}/")
 
 
 def _is_old(name: str, incarnation: str, newest: dict[str, str]) -> bool:

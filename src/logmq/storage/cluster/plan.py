@@ -9,14 +9,13 @@ it is committed, and a leader that can no longer commit is no leader any more an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crc32c import crc32c
 
-from logmq.errors import LogMQError, UnknownPartition, UnknownTopic
+from logmq.errors import LogMQError
 from logmq.limits import CLUSTER_EXTENT_SIZE_MAX
-from logmq.model import TopicPartition
 from logmq.records.codec import CODECS
 from logmq.storage.cluster.calls import WaitingCall
 from logmq.storage.cluster.formats import (
@@ -27,8 +26,8 @@ from logmq.storage.cluster.formats import (
     encode_object,
     lane_of,
 )
-from logmq.storage.cluster.lane import Lane
-from logmq.storage.engine import Append, Appended, AppendResult, LogSpec
+from logmq.storage.cluster.partitions import Partitions
+from logmq.storage.engine import Append, Appended, AppendResult
 from logmq.storage.producers import Producers
 
 
@@ -67,14 +66,15 @@ class _Written:
 class Plan:
     """The lanes as they will be once all batches are committed."""
 
-    def __init__(self, lanes: Sequence[Lane], objects: Sequence[str | None], last_ms: int) -> None:
-        self._numbers = [lane.number for lane in lanes]
+    def __init__(self, partitions: Partitions, objects: Sequence[str | None]) -> None:
+        """`objects` are those of each lane's last commit."""
+        logs = {log_id: log for lane in partitions.lanes for log_id, log in lane.logs.items()}
+        self._partitions = partitions
+        self._numbers = [lane.number for lane in partitions.lanes]
         self._objects = list(objects)
-        self._next_offsets = {log_id: log.next_offset for lane in lanes for log_id, log in lane.logs.items()}
-        self._producers = {
-            log_id: _copy(log.producers) for lane in lanes for log_id, log in lane.logs.items() if len(log.producers)
-        }
-        self._last_ms = last_ms
+        self._next_offsets = {log_id: log.next_offset for log_id, log in logs.items()}
+        self._producers = {log_id: _copy(log.producers) for log_id, log in logs.items() if len(log.producers)}
+        self._last_ms = max((log.last_append_ms for log in logs.values()), default=0)
 
     def batch(
         self,
@@ -84,16 +84,13 @@ class Plan:
         changes: list[asyncio.Future[None]],
         name: str,
         now_ms: int,
-        spec_of: Callable[[TopicPartition], LogSpec | None],
     ) -> Batch:
         """Give everything its place. Trims and drops are by log id."""
         self._last_ms = max(self._last_ms, now_ms)
         sections: dict[int, Section] = {}
         written: dict[int, _Written] = {}
         judged: set[int] = set()
-        results = [
-            [self._place(append, sections, written, judged, spec_of) for append in call.appends] for call in calls
-        ]
+        results = [[self._place(append, sections, written, judged) for append in call.appends] for call in calls]
         for log_id, offset in trims.items():
             self._section(sections, log_id).trims[log_id] = offset
         for log_id in drops:
@@ -119,11 +116,10 @@ class Plan:
         sections: dict[int, Section],
         written: dict[int, _Written],
         judged: set[int],
-        spec_of: Callable[[TopicPartition], LogSpec | None],
     ) -> AppendResult:
-        spec = spec_of(append.partition)
+        spec = self._partitions.get(append.partition)
         if spec is None:
-            return unknown(append.partition, spec_of)
+            return self._partitions.unknown(append.partition)
         log_id = spec.log_id
         first = self._next_offsets.get(log_id, 0)
         timestamp_ms = self._last_ms if append.timestamp_ms is None else append.timestamp_ms
@@ -186,18 +182,6 @@ def _copy(producers: Producers) -> Producers:
     copy = Producers()
     copy.load(producers.rows())
     return copy
-
-
-def unknown(
-    partition: TopicPartition, spec_of: Callable[[TopicPartition], LogSpec | None]
-) -> UnknownPartition | UnknownTopic:
-    """Why there is no such partition."""
-    if spec_of(TopicPartition(partition.topic, 0)) is None:
-        return UnknownTopic(partition.topic)
-    count = 1
-    while spec_of(TopicPartition(partition.topic, count)) is not None:
-        count += 1
-    return UnknownPartition(partition.topic, partition.index, count)
 
 
 assert LANE_COUNT <= 127, "etcd takes at most 128 operations a transaction, one of them for the broker's own key"

@@ -8,31 +8,26 @@ from collections.abc import Callable, Sequence
 from crc32c import crc32c
 
 from logmq.limits import CLUSTER_EXTENT_SIZE_MAX, CLUSTER_SEGMENT_SIZE
+from logmq.storage.cluster.cache import ExtentCache
 from logmq.storage.cluster.formats import SEGMENTS, WAL, Extent
-from logmq.storage.cluster.lane import Lane, LaneLog
+from logmq.storage.cluster.lane import LaneLog
+from logmq.storage.cluster.partitions import Partitions
 from logmq.storage.cluster.services import ObjectMissing, Objects, OutcomeUnknown
-from logmq.storage.engine import LogSpec
 
 _RETRY_S = 0.1
 
 
-async def gather(
-    lanes: Sequence[Lane],
-    objects: Objects,
-    next_name: Callable[[str], str],
-    cached: Callable[[Extent], bytes | None],
-    specs: Sequence[LogSpec],
-) -> None:
-    """Move what lies in commits' objects into segments, for each log that has enough of it or has it scattered.
+async def gather(partitions: Partitions, objects: Objects, next_name: Callable[[str], str]) -> None:
+    """Move what lies in commits' objects into segments.
 
     Nothing is lost if this is cut off: until a checkpoint that names the segment is committed, the commits' objects
     count, and stay.
     """
-    for lane in lanes:
+    for lane in partitions.lanes:
         for log_id, log in list(lane.logs.items()):
             run = _run(log)
             if run:
-                data = await _read(objects, cached, run)
+                data = await _read(objects, partitions.cache, run)
                 if data is not None and lane.logs.get(log_id) is log:
                     await _move(objects, next_name(SEGMENTS), log, run, data)
 
@@ -51,13 +46,11 @@ def _run(log: LaneLog) -> list[Extent]:
     return run
 
 
-async def _read(
-    objects: Objects, cached: Callable[[Extent], bytes | None], run: Sequence[Extent]
-) -> list[bytes] | None:
+async def _read(objects: Objects, cache: ExtentCache, run: Sequence[Extent]) -> list[bytes] | None:
     """The bytes of the extents; None if one does not match its checksum: it stays where it is, for readers to find."""
     pieces: list[bytes] = []
     for extent in run:
-        data = cached(extent)
+        data = cache.get(extent)
         while data is None:
             try:
                 data = await objects.get(extent.object, extent.position, extent.size)

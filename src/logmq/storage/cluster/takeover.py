@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from logmq.limits import MIB
 from logmq.storage.cluster.formats import (
@@ -34,18 +33,6 @@ _RETRY_S = 0.2
 _FIRST_READ = 64 * 1024
 _PREFETCH = 32
 _CHECKPOINT_SIZE_MAX = 1024 * MIB
-
-
-@dataclass(slots=True)
-class Taken:
-    """What the new leader has."""
-
-    heads: list[Head]
-    revision: int
-    """Of all heads, which one transaction wrote."""
-    lanes: list[Lane]
-    recent: list[str]
-    """The objects since the checkpoint: the chain needs them."""
 
 
 async def leader_lives(keys: Keys) -> bool:
@@ -189,4 +176,4 @@ async def _persist(objects: Objects, name: str, start: int, size: int) -> bytes:
             await asyncio.sleep(_RETRY_S)
 
 
-__all__ = ["MalformedObject", "ObjectMissing", "Taken", "leader_lives", "load", "take"]
+__all__ = ["MalformedObject", "ObjectMissing", "leader_lives", "load", "take"]

@@ -1,0 +1,114 @@
+"""What a leader may do and nobody else: move the heads.
+
+Each move is one transaction: IF every head has the revision that this broker last gave it, AND this broker's own key is
+there, THEN the new heads. An answer that does not come leaves three cases, which the heads tell apart: it was carried
+out; it was not, and is sent again; another broker leads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from logmq.storage.cluster.formats import BROKERS, LANES, Head, decode_head, encode_head, head_key
+from logmq.storage.cluster.services import Keys, OutcomeUnknown, Presence
+
+_RETRY_S = 0.1
+
+
+class Fenced(Exception):
+    """Another broker leads now, or this one was taken for dead.
+
+    `stored` says whether the last move was carried out nevertheless; None: nobody can tell.
+    """
+
+    def __init__(self, stored: bool | None) -> None:
+        super().__init__("another broker has taken over")
+        self.stored = stored
+
+
+class Leadership:
+    """The heads as this broker last wrote them, one for each lane."""
+
+    def __init__(self, keys: Keys, incarnation: str, presence: Presence, heads: list[Head], revision: int) -> None:
+        """`heads` were written by one transaction, which had this `revision`."""
+        self.incarnation = incarnation
+        self.heads = heads
+        self._keys = keys
+        self._presence = presence
+        self._revisions = [revision] * len(heads)
+
+    @property
+    def keys(self) -> Keys:
+        """Where the heads are."""
+        return self._keys
+
+    async def move(self, heads: Mapping[int, Head], also: Iterable[int] = ()) -> None:
+        """Write these heads, by lane; the heads of lanes in `also` must still be this broker's. Raises: Fenced."""
+        expected = self._expected(heads.keys() | set(also))
+        puts = {head_key(lane): encode_head(head) for lane, head in heads.items()}
+        revision: int | None = None
+        while revision is None:
+            with suppress(OutcomeUnknown):
+                revision = await self._keys.commit(expected, puts)
+            if revision is None:
+                revision = await self._find_out(expected, heads)
+        for lane, head in heads.items():
+            self.heads[lane] = head
+            self._revisions[lane] = revision
+
+    def _expected(self, lanes: Iterable[int]) -> dict[str, int]:
+        expected = {head_key(lane): self._revisions[lane] for lane in lanes}
+        expected[BROKERS + self.incarnation] = self._presence.revision
+        return expected
+
+    async def _find_out(self, expected: Mapping[str, int], heads: Mapping[int, Head]) -> int | None:
+        """What became of a move: its revision if it was carried out, None to send it again. Raises: Fenced.
+
+        Also asked when it was refused: an earlier sending of it may have been carried out without an answer. This
+        broker's own key is looked at first: once it is gone nothing can be carried out any more, and the head tells
+        what was.
+        """
+        lane = next(iter(heads))
+        while True:
+            try:
+                present = await self._keys.get(BROKERS + self.incarnation)
+                stored = await self._keys.get(head_key(lane))
+                break
+            except OutcomeUnknown:
+                await asyncio.sleep(_RETRY_S)
+        assert stored is not None, "heads are never removed"
+        found = decode_head(stored.value)
+        if found == heads[lane]:
+            return stored.revision
+        if found.owner != self.incarnation:
+            raise Fenced(_was_stored(found, heads[lane]))
+        if present is None or present.revision != self._presence.revision:
+            raise Fenced(stored=False)
+        assert stored.revision == expected[head_key(lane)], "only this broker moves its heads"
+        await asyncio.sleep(_RETRY_S)
+        return None
+
+    async def prove(self, lanes: Iterable[int]) -> None:
+        """Make sure that this broker still leads these lanes. Raises: Fenced."""
+        expected = self._expected(lanes)
+        while True:
+            try:
+                if await self._keys.commit(expected, {}) is None:
+                    raise Fenced(stored=False)
+                return
+            except OutcomeUnknown:
+                await asyncio.sleep(_RETRY_S)
+
+    async def is_mine(self) -> bool:
+        """Whether every head still names this broker. Raises: OutcomeUnknown."""
+        stored = await self._keys.under(LANES)
+        return all(decode_head(one.value).owner == self.incarnation for one in stored.values())
+
+
+def _was_stored(found: Head, mine: Head) -> bool | None:
+    """Whether this broker's last head was there before another one took over, as far as the other's head tells."""
+    if found.object == mine.object and found.number == mine.number:
+        return True
+    return False if found.number < mine.number else None

@@ -14,7 +14,7 @@ What can be read off the broker's state (sizes, offsets, members) is not counted
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterator, Sequence, Sized
 from itertools import accumulate
 
 COMMIT_BUCKETS_S = (
@@ -133,7 +133,7 @@ class ConnectionMetrics:
     __slots__ = ("accepted", "open", "refused")
 
     def __init__(self) -> None:
-        self.open: Mapping[str, Sized] = {}
+        self.open: dict[str, Sized] = {}
         """The open connections by protocol, as whoever keeps them keeps them."""
         self.accepted: dict[str, int] = {}
         """By protocol, once it is known."""

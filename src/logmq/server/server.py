@@ -73,7 +73,7 @@ class Server:
                 gc.collect()
                 gc.freeze()
                 for listener, wire in zip(listeners, self._wires(), strict=True):
-                    listener.start(partial(connections.new, wire), connections.is_full)
+                    listener.start(partial(connections.new, wire), connections.is_full, connections.refused)
                 await self._stopping.wait()
                 _log.info("stopping", extra={"connections": len(connections)})
                 for listener in listeners:

@@ -110,6 +110,17 @@ PRODUCER_ID_BLOCK_SIZE = 1000
 DESCRIBED_PARTITIONS_MAX = 2000
 """Partitions in one answer to DescribeTopicPartitions; the client asks on from there. Kafka's default."""
 
+KAFKA_SMALL_REQUEST_SIZE = 64 * KIB
+"""Kafka requests up to this size are received without asking for room: what the transport reads in one go is as much."""
+
+KAFKA_LARGE_REQUEST_SIZE = 4 * MIB
+"""Kafka requests beyond this size share half of the room for requests: clients' own usual limit is 1 MiB."""
+
+KAFKA_RECEIVE_SILENCE_MAX_S = 5.0
+KAFKA_RECEIVE_TIME_MAX_S = 60.0
+"""While others wait for room: how long a client may pause within a request, and how long the whole may take (100 MiB
+at 14 Mbit/s)."""
+
 LOOP_COMMIT_SIZE_MAX = 64 * KIB
 LOOP_COMMIT_CALLS_MAX = 256
 """The largest commit that the event loop carries out itself: what a disk takes in well under a millisecond."""

@@ -10,6 +10,7 @@ from logmq.broker.broker import Broker
 from logmq.clock import Clock
 from logmq.config import Config
 from logmq.protocols.detect import Detector, Wire
+from logmq.protocols.kafka.intake import Intake
 
 if TYPE_CHECKING:
     from logmq.protocols.http.service import HttpService
@@ -34,6 +35,7 @@ class Connections:
             Wire.KAFKA: self._new_kafka,
             Wire.HTTP: self._new_http,
         }
+        self._intake = Intake(config.kafka_receive_queue_size_bytes, clock, self._loop)
         self._undecided: set[Detector] = set()
         self._text: set[TextConnection] = set()
         self._kafka: set[KafkaConnection] = set()
@@ -79,6 +81,7 @@ class Connections:
             self._kafka_context,
             request_size_max=self._config.kafka_request_size_max_bytes,
             queue_size_max=self._config.connection_queue_size_bytes,
+            intake=self._intake,
             on_lost=self._kafka.discard,
         )
         self._kafka.add(connection)

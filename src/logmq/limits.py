@@ -166,3 +166,9 @@ HTTP_READ_COUNT_MAX = 10_000
 HTTP_READ_SIZE_MAX = 16 * MIB
 HTTP_READ_TIME_MAX_MS = 5 * 60_000
 """Records and bytes in one answer, which is made in memory, and how long it may be waited for."""
+
+HTTP_PAGE_GROUPS_MAX = 10_000
+"""Groups in one page of the HTTP API, with the lag of each."""
+
+HTTP_GROUP_OFFSETS_MAX = 10_000
+"""Offsets that one request may set for a group: they are one append."""

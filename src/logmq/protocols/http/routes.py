@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute
 
-from logmq.protocols.http.handlers import topics
+from logmq.protocols.http.handlers import groups, topics
 from logmq.protocols.http.operations import Operation
 
 OPERATIONS: Sequence[Operation] = (
@@ -51,6 +51,82 @@ OPERATIONS: Sequence[Operation] = (
         "Topics",
         status=204,
         problems=(403, 404),
+    ),
+    Operation(
+        "GET",
+        "/groups",
+        groups.list_groups,
+        "List consumer groups",
+        "Groups",
+        groups.GroupsQuery,
+        answer=groups.GroupPage,
+    ),
+    Operation(
+        "GET",
+        "/groups/{group}",
+        groups.describe_group,
+        "Describe a group: members, offsets, lag",
+        "Groups",
+        answer=groups.GroupAnswer,
+        problems=(404,),
+    ),
+    Operation(
+        "DELETE",
+        "/groups/{group}",
+        groups.drop_group,
+        "Delete a group without members",
+        "Groups",
+        status=204,
+        problems=(404, 409),
+    ),
+    Operation(
+        "GET",
+        "/groups/{group}/offsets",
+        groups.list_offsets,
+        "What a group has committed",
+        "Groups",
+        answer=groups.OffsetsAnswer,
+        problems=(404,),
+    ),
+    Operation(
+        "PUT",
+        "/groups/{group}/offsets",
+        groups.set_offsets,
+        "Set offsets of a group without members",
+        "Groups",
+        body=groups.NewOffsets,
+        answer=groups.OffsetsAnswer,
+        problems=(404, 409),
+    ),
+    Operation(
+        "DELETE",
+        "/groups/{group}/offsets",
+        groups.forget_offsets,
+        "Forget what a group committed for a topic",
+        "Groups",
+        groups.OffsetsQuery,
+        status=204,
+        problems=(404, 409),
+    ),
+    Operation(
+        "POST",
+        "/groups/{group}/reset",
+        groups.reset_offsets,
+        "Move a group without members in a topic",
+        "Groups",
+        body=groups.Reset,
+        answer=groups.ResetAnswer,
+        problems=(404, 409),
+    ),
+    Operation(
+        "GET",
+        "/topics/{topic}/stream",
+        stream.stream,
+        "Follow a topic",
+        "Live",
+        stream.StreamQuery,
+        answer_types=("text/event-stream",),
+        problems=(404, 416),
     ),
 )
 

@@ -118,16 +118,6 @@ OPERATIONS: Sequence[Operation] = (
         answer=groups.ResetAnswer,
         problems=(404, 409),
     ),
-    Operation(
-        "GET",
-        "/topics/{topic}/stream",
-        stream.stream,
-        "Follow a topic",
-        "Live",
-        stream.StreamQuery,
-        answer_types=("text/event-stream",),
-        problems=(404, 416),
-    ),
 )
 
 ROUTES: Sequence[BaseRoute] = ()

@@ -172,3 +172,39 @@ HTTP_PAGE_GROUPS_MAX = 10_000
 
 HTTP_GROUP_OFFSETS_MAX = 10_000
 """Offsets that one request may set for a group: they are one append."""
+
+HTTP_SOCKET_CLOSE_TIME_MAX_S = 5.0
+"""How long a WebSocket may take to close. Clients that live do it in one round trip."""
+
+HTTP_SOCKET_PRODUCES_MAX = 16
+"""Messages of one WebSocket that are being stored: beyond that no more are read from it. One commit takes them all."""
+
+LIVE_WAITING_SIZE_MAX = 1 * MIB
+"""What may wait for one live subscriber, give or take one round of its feed; beyond it the subscriber is dropped. It
+comes on top of what the kernel buffers, so that a client has paused for seconds by then."""
+
+LIVE_STALL_TIME_MAX_S = 30.0
+"""How long a live subscriber that reads what is stored already may take nothing."""
+
+LIVE_READ_SIZE = 64 * KIB
+"""Records that become events at a time, some 3 ms of the event loop where they are small."""
+
+LIVE_PARTITIONS_MAX = 100
+"""Partitions that one live stream follows: the id of each event names them all, and browsers send it back as a header."""
+
+LIVE_RATE_MAX = 100_000
+"""The highest `rate_max`: beyond it nothing is ever left out."""
+
+LIVE_PAUSE_S = 0.005
+LIVE_SAMPLED_PAUSE_S = 0.1
+"""The least time between two reads for a live stream, and for one that leaves records out. Of 10,000 messages/s 50 and
+1,000 are read at a time."""
+
+LIVE_TURN_COUNT = 256
+"""Subscribers that are written to in one turn of the event loop: some 3 ms."""
+
+LIVE_KEEP_ALIVE_S = 15.0
+"""How long a live stream is silent at most: proxies close what is silent for 30 s or more."""
+
+LIVE_LOOK_INTERVAL_S = 1.0
+"""How often a live stream looks whether its topic got more partitions."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
 from logmq.limits import HTTP_BODY_SILENCE_MAX_S
@@ -26,7 +26,7 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 Q = TypeVar("Q", bound=Query)
 
 
-def query_of(request: Request, kind: type[Q]) -> Q:
+def query_of(request: HTTPConnection, kind: type[Q]) -> Q:
     """The parameters of the request. Raises: InvalidInput."""
     given: dict[str, str] = {}
     for name, text in request.query_params.multi_items():

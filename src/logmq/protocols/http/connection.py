@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import Any, cast
 
 import msgspec
 from uvicorn.config import Config
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from logmq.limits import HTTP_HEAD_SIZE_MAX, HTTP_HEAD_TIME_MAX_S
+from logmq.protocols.http.outlet import EXTENSION, Outlet
 from logmq.protocols.http.problems import (
     MEDIA_TYPE,
     HeadTooLarge,
@@ -63,6 +65,7 @@ class HttpConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """See uvicorn."""
         super().on_message_begin()
+        cast(Any, self.scope)["extensions"] = {EXTENSION: Outlet(self.transport, self.flow.drain)}
         if self._head_timer is None:
             self._begin_head()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, WebSocketRoute
 
-from logmq.protocols.http.handlers import groups, topics
+from logmq.protocols.http.handlers import groups, stream, topics
 from logmq.protocols.http.operations import Operation
 
 OPERATIONS: Sequence[Operation] = (
@@ -118,7 +118,17 @@ OPERATIONS: Sequence[Operation] = (
         answer=groups.ResetAnswer,
         problems=(404, 409),
     ),
+    Operation(
+        "GET",
+        "/topics/{topic}/stream",
+        stream.stream,
+        "Follow a topic",
+        "Live",
+        stream.StreamQuery,
+        answer_types=("text/event-stream",),
+        problems=(404, 416),
+    ),
 )
 
-ROUTES: Sequence[BaseRoute] = ()
+ROUTES: Sequence[BaseRoute] = (WebSocketRoute("/topics/{topic}/stream", stream.stream_socket),)
 """Routes that are no calls of the API: pages, files, WebSockets."""

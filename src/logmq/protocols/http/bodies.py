@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
@@ -29,7 +30,11 @@ Q = TypeVar("Q", bound=Query)
 def query_of(request: HTTPConnection, kind: type[Q]) -> Q:
     """The parameters of the request. Raises: InvalidInput."""
     given: dict[str, str] = {}
-    for name, text in request.query_params.multi_items():
+    try:
+        parameters = parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidInput("the parameters are not UTF-8") from None
+    for name, text in parameters:
         if name in given:
             raise InvalidInput("the parameter is given twice", name)
         given[name] = text
@@ -59,19 +64,20 @@ async def body_of(request: Request) -> bytes:
     size_max = context_of(request).config.http_body_size_max_bytes
     said = request.headers.get("content-length", "")
     if said.isdecimal() and int(said) > size_max:
-        raise _too_large(size_max)
+        raise body_too_large(size_max)
     pieces, size = [], 0
     async for chunk in chunks_of(request):
         size += len(chunk)
         if size > size_max:
-            raise _too_large(size_max)
+            raise body_too_large(size_max)
         pieces.append(chunk)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _too_large(size_max: int) -> BodyTooLarge:
+def body_too_large(size_max: int, what: str = "the body") -> BodyTooLarge:
+    """The refusal of a body, or of the part of one that has to be held whole."""
     return BodyTooLarge(
-        f"the body has more than {size_max} bytes (http_body_size_max_bytes); send less at a time, or lines of JSON as"
+        f"{what} has more than {size_max} bytes (http_body_size_max_bytes); send less at a time, or lines of JSON as"
         " application/x-ndjson, which may go on without end"
     )
 
@@ -98,12 +104,22 @@ def decoded(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise InvalidInput("the body is nested too deeply") from None
 
 
+def check_utf8(data: bytes) -> None:
+    """Strings that are kept as they are must be UTF-8, as all JSON is. Raises: InvalidInput."""
+    try:
+        if not data.isascii():
+            data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the body is not UTF-8 (byte {error.start}); send bytes as base64") from None
+
+
 def answer_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer in JSON."""
     return Response(msgspec.json.encode(content), status, headers, JSON)
 
 
 __all__ = [
-    "JSON", "ClientDisconnect", "Query", "answer_json", "body_of", "chunks_of", "decoded", "json_of", "media_type_of",
+    "JSON", "ClientDisconnect", "Query", "answer_json", "body_of", "body_too_large", "check_utf8",
+    "chunks_of", "decoded", "json_of", "media_type_of",
     "query_of",
 ]  # fmt: skip

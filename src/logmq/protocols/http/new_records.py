@@ -23,7 +23,7 @@ Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 FieldNames: TypeAlias = Callable[[int], str]
 """What stands before a field's name in problems, by the record's number."""
 
-_NULL = Raw(b"null")
+NO_TEXT = Raw(b"null")
 
 
 class Base64(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,9 +43,9 @@ class NewRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A record to be stored."""
 
     value: Annotated[Raw, Meta(description='a string, null, {"base64": ...} or any other JSON, kept as its text')] = (
-        _NULL
+        NO_TEXT
     )
-    key: Annotated[Raw, Meta(description="as the value; records of one key go to one partition")] = _NULL
+    key: Annotated[Raw, Meta(description="as the value; records of one key go to one partition")] = NO_TEXT
     headers: dict[str, str | Base64 | None] | list[Header] | None = None
     partition: Annotated[int, Meta(ge=0)] | None = None
     timestamp_ms: Annotated[int, Meta(ge=0, le=HTTP_TIMESTAMP_MAX_MS)] | None = None
@@ -86,7 +86,7 @@ def contents_of(records: Sequence[NewRecord], names: FieldNames = nth_record) ->
             contents.append(
                 Content(
                     _bytes_of(record.value, "value"),
-                    None if key is _NULL else _bytes_of(key, "key"),
+                    None if key is NO_TEXT else _bytes_of(key, "key"),
                     _headers_of(headers) if headers else (),
                     record.partition,
                     record.timestamp_ms,

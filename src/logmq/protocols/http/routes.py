@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, WebSocketRoute
 
-from logmq.protocols.http.handlers import groups, stream, topics
+from logmq.protocols.http.handlers import groups, records, stream, topics
 from logmq.protocols.http.operations import Operation
 
 OPERATIONS: Sequence[Operation] = (
@@ -51,6 +51,39 @@ OPERATIONS: Sequence[Operation] = (
         "Topics",
         status=204,
         problems=(403, 404),
+    ),
+    Operation(
+        "POST",
+        "/topics/{topic}/records",
+        records.produce_records,
+        "Store records",
+        "Records",
+        records.ProduceQuery,
+        body=records.NewRecords,
+        body_types=("application/json", records.NDJSON, records.BYTES),
+        answer=records.ProducedAnswer,
+        problems=(403, 404, 413, 429, 507),
+    ),
+    Operation(
+        "GET",
+        "/topics/{topic}/records",
+        records.read_records,
+        "Read records, or wait for them",
+        "Records",
+        records.ReadQuery,
+        answer=records.RecordsAnswer,
+        answer_types=("application/json", records.NDJSON, records.BYTES),
+        problems=(404, 406, 416),
+    ),
+    Operation(
+        "GET",
+        "/topics/{topic}/records/{offset}",
+        records.download_record,
+        "Download the value of a record",
+        "Records",
+        records.DownloadQuery,
+        answer_types=(records.BYTES,),
+        problems=(404,),
     ),
     Operation(
         "GET",

@@ -52,6 +52,7 @@ class Broker:
         self._store = store
         self._topics = topics
         self._clock = clock
+        self.started_ms = clock.now_ms()
         self.metrics = Metrics(store.metrics)
         """What it has done since its start; protocols count their requests here."""
         self.health = Health(store)

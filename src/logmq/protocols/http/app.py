@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from logmq.errors import LogMQError
 from logmq.protocols.http.context import Context
+from logmq.protocols.http.counting import counted
 from logmq.protocols.http.guard import Guard
 from logmq.protocols.http.operations import Endpoint
 from logmq.protocols.http.problems import UNEXPECTED, answer_error, answer_problem, problem_of_status
@@ -40,7 +41,7 @@ def _routes() -> list[BaseRoute]:
     """A route for each path, so that a method that it does not take is told those that it takes."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for operation in OPERATIONS:
-        by_path.setdefault(operation.path, {})[operation.method] = operation.endpoint
+        by_path.setdefault(operation.path, {})[operation.method] = counted(operation)
     return [Route(path, _by_method(endpoints), methods=list(endpoints)) for path, endpoints in by_path.items()]
 
 

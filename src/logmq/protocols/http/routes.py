@@ -6,10 +6,44 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, WebSocketRoute
 
-from logmq.protocols.http.handlers import groups, records, stream, topics
+from logmq.protocols.http.handlers import broker, groups, records, stream, topics
 from logmq.protocols.http.operations import Operation
 
 OPERATIONS: Sequence[Operation] = (
+    Operation("GET", "/broker", broker.describe_broker, "Describe the broker", "Broker", answer=broker.BrokerAnswer),
+    Operation(
+        "GET",
+        "/broker/settings",
+        broker.list_settings,
+        "List the settings",
+        "Broker",
+        answer=broker.SettingsAnswer,
+    ),
+    Operation(
+        "GET",
+        "/broker/statistics",
+        broker.show_statistics,
+        "What was counted since the start",
+        "Broker",
+        answer=broker.StatisticsAnswer,
+    ),
+    Operation("GET", "/healthz", broker.show_health, "Whether the process works", "Broker", answer=broker.StatusAnswer),
+    Operation(
+        "GET",
+        "/readyz",
+        broker.show_readiness,
+        "Whether the broker takes requests",
+        "Broker",
+        answer=broker.StatusAnswer,
+    ),
+    Operation(
+        "GET",
+        "/metrics",
+        broker.show_metrics,
+        "All metrics for Prometheus",
+        "Broker",
+        answer_types=("text/plain", "application/openmetrics-text"),
+    ),
     Operation(
         "GET", "/topics", topics.list_topics, "List topics", "Topics", topics.TopicsQuery, answer=topics.TopicPage
     ),

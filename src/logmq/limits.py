@@ -134,6 +134,20 @@ HTTP_HEAD_TIME_MAX_S = 20.0
 """Request line and headers of an HTTP request: browsers send one or two kilobytes at once. What is larger or slower
 keeps memory or a connection for nothing."""
 
+HTTP_URL_SIZE_MAX = 16 * KIB
+HTTP_HEADER_COUNT_MAX = 200
+"""A URL, and how many headers: a header of a few bytes costs a hundred times as much memory."""
+
+HTTP_FEED_SIZE = 4 * KIB
+"""Bytes that are parsed before the broker looks whether a request waits for its turn: some 150 of the smallest requests,
+which cost 4 KiB each."""
+
+HTTP_LINGER_S = 5.0
+"""How long a client that is still sending may take to read why it is sent away."""
+
+HTTP_HALF_CLOSED_S = 5.0
+"""How long an answer may take to come for a client that has ended its side: most that do so have gone."""
+
 HTTP_KEEP_ALIVE_S = 75
 """How long an HTTP connection may wait for its next request: longer than most clients' own time, so that they close."""
 

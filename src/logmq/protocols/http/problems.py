@@ -102,6 +102,24 @@ class HeadTooSlow(RequestProblem):
     status, code, closes = 408, "HEADERS_TOO_SLOW", True
 
 
+class UrlTooLong(RequestProblem):
+    """The URL is longer than any that this API needs."""
+
+    status, code, closes = 414, "URL_TOO_LONG", True
+
+
+class WrongVersion(RequestProblem):
+    """Another version of HTTP than 1.0 and 1.1."""
+
+    status, code, closes = 505, "HTTP_VERSION_NOT_SUPPORTED", True
+
+
+class NotImplementedHere(RequestProblem):
+    """A part of HTTP that this broker has no use for."""
+
+    status, code, closes = 501, "NOT_IMPLEMENTED", True
+
+
 class MalformedRequest(RequestProblem):
     """The bytes are no HTTP request."""
 

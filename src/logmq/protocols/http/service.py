@@ -50,7 +50,13 @@ class HttpService:
 
     def new(self) -> HttpConnection:
         """A protocol for a connection whose client speaks HTTP."""
-        return HttpConnection(self._uvicorn, self._state, self._loop, self._clock.now_ms)
+        return HttpConnection(
+            self._uvicorn,
+            self._state,
+            self._loop,
+            self._clock.now_ms,
+            self._context.config.slow_reader_timeout_ms / 1000,
+        )
 
     async def drain(self) -> None:
         """Answer what was begun, end streams, and close; returns when all connections are gone."""

@@ -28,6 +28,9 @@ GROUP_MEMBER_SIZE_MAX = 1 * MIB
 GROUPS_SIZE_MAX = 256 * MIB
 """What all members of all groups joined with and were assigned; beyond it nobody new is let in."""
 
+GROUP_READERS_SIZE_MAX = 1 * MIB
+"""Bytes of assignments that are taken apart to show who reads what in a group: some 250,000 partitions, 0.2 s."""
+
 SESSION_TIMEOUT_MIN_MS = 1_000
 SESSION_TIMEOUT_MAX_MS = 30 * 60_000
 """Session timeouts that members may ask for. Shorter ones would make a pause of a garbage collector a death and

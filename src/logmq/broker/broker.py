@@ -10,6 +10,7 @@ from logmq.broker.groups.coordinator import GroupCoordinator, GroupOverview
 from logmq.broker.groups.group import GroupState
 from logmq.broker.groups.member import NO_GENERATION, Caller
 from logmq.broker.groups.offsets import OFFSETS_TOPIC, CommittedOffset, CommittedOffsets
+from logmq.broker.groups.readers import Reader, classic_readers, consumer_readers
 from logmq.broker.groups.refusal import Refusal
 from logmq.broker.health import Health
 from logmq.broker.producer_ids import ProducerIds
@@ -251,6 +252,11 @@ class Broker:
         if overview.state == GroupState.DEAD:
             raise UnknownGroup(name)
         return overview
+
+    def group_readers(self, name: str) -> list[Reader]:
+        """The members of a group, each with the partitions that it reads. Raises: UnknownGroup."""
+        consumers = self.groups.consumers.get(name)
+        return classic_readers(self.group(name)) if consumers is None else consumer_readers(consumers, self._topics)
 
     def group_offsets(self, name: str) -> dict[TopicPartition, int]:
         """How far a group has come in each partition that it committed for."""

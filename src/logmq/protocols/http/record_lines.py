@@ -189,9 +189,11 @@ async def produce_lines(request: Request, context: Context, topic_name: str, par
         while slice_ := await lines.next():
             await producer.add(slice_)
         answer = await producer.finish()
-    except LogMQError as error:
+    except (LogMQError, ClientDisconnect) as error:
         with suppress(LogMQError):
             await producer.finish()
+        if isinstance(error, ClientDisconnect):
+            raise
         raise Fault(error, problem_of(error).field, producer.stored_count) from error
     finally:
         reading.cancel()

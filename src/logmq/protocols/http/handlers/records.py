@@ -11,7 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from logmq.errors import OffsetOutOfRange
-from logmq.limits import HTTP_READ_COUNT_MAX, HTTP_READ_SIZE_MAX, HTTP_READ_TIME_MAX_MS, HTTP_TIMESTAMP_MAX_MS, MIB
+from logmq.limits import (
+    HTTP_READ_COUNT_MAX,
+    HTTP_READ_SIZE_MAX,
+    HTTP_READ_TIME_MAX_MS,
+    HTTP_TIMESTAMP_MAX_MS,
+    MIB,
+    PARTITION_COUNT_MAX,
+)
 from logmq.model import Format, TopicPartition
 from logmq.protocols.http.bodies import JSON, Query, answer_json, body_of, check_utf8, decoded, media_type_of, query_of
 from logmq.protocols.http.context import context_of
@@ -39,13 +46,15 @@ _LINES = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
 _FORM = "application/x-www-form-urlencoded"
 """What curl says of a body unless it is told what it is."""
 
-Partition = Annotated[int, Meta(ge=0, description="the number of the partition")]
+Partition = Annotated[int, Meta(ge=0, lt=PARTITION_COUNT_MAX, description="the number of the partition")]
 
 
 class ProduceQuery(Query, frozen=True):
     """Where records go; key and time only of a body that is a value itself."""
 
-    partition: Annotated[int, Meta(ge=0, description="for records that name none")] | None = None
+    partition: Annotated[int, Meta(ge=0, lt=PARTITION_COUNT_MAX, description="for records that name none")] | None = (
+        None
+    )
     key: Annotated[str, Meta(description="the key of a value that is the body")] | None = None
     timestamp_ms: (
         Annotated[int, Meta(ge=0, le=HTTP_TIMESTAMP_MAX_MS, description="the time of a value that is the body")] | None

@@ -135,14 +135,14 @@ class ConnectionMetrics:
     def __init__(self) -> None:
         self.open: dict[str, Sized] = {}
         """The open connections by protocol, as whoever keeps them keeps them."""
-        self.accepted: dict[str, int] = {}
+        self.accepted = dict.fromkeys(("text", "kafka", "http"), 0)
         """By protocol, once it is known."""
         self.refused = 0
         """Turned away because there were as many as there may be (connections_max)."""
 
     def accept(self, protocol: str) -> None:
         """Count a connection whose protocol is known now."""
-        self.accepted[protocol] = self.accepted.get(protocol, 0) + 1
+        self.accepted[protocol] += 1
 
 
 class Metrics:

@@ -29,34 +29,41 @@ Q = TypeVar("Q", bound=Query)
 
 def query_of(request: HTTPConnection, kind: type[Q]) -> Q:
     """The parameters of the request. Raises: InvalidInput."""
-    given: dict[str, str] = {}
-    try:
-        parameters = parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True, errors="strict")
-    except UnicodeDecodeError:
-        raise InvalidInput("the parameters are not UTF-8") from None
-    for name, text in parameters:
-        if name in given:
-            raise InvalidInput("the parameter is given twice", name)
-        given[name] = text
+    given = _parameters(request.scope["query_string"]) if request.scope["query_string"] else {}
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise invalid_input(error) from None
 
 
+def _parameters(query: bytes) -> dict[str, str]:
+    """Names to texts. Raises: InvalidInput."""
+    given: dict[str, str] = {}
+    try:
+        pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidInput("the parameters are not UTF-8") from None
+    for name, text in pairs:
+        if name in given:
+            raise InvalidInput("the parameter is given twice", name)
+        given[name] = text
+    return given
+
+
 async def chunks_of(request: Request) -> AsyncIterator[bytes]:
     """The body as it comes. Raises: BodyTooSlow, ClientDisconnect."""
-    stream = request.stream()
-    while True:
+    more = True
+    while more:
         try:
             async with asyncio.timeout(HTTP_BODY_SILENCE_MAX_S):
-                chunk = await anext(stream, None)
+                message = await request.receive()
         except TimeoutError:
             raise BodyTooSlow(f"no more of the body came within {HTTP_BODY_SILENCE_MAX_S:g} seconds") from None
-        if chunk is None:
-            return
-        if chunk:
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        if chunk := message.get("body"):
             yield chunk
+        more = message.get("more_body", False)
 
 
 async def body_of(request: Request) -> bytes:

@@ -154,11 +154,11 @@ async def test_topics_are_made_only_where_that_is_allowed(tmp_path: Any) -> None
         assert (await http.post("__consumer_offsets", {"value": 1})).status_code == 403
     async with http_stage(tmp_path / "more") as http:
         assert (await http.post("__mine", {"value": 1})).status_code == 403
-        for name in ("a%00b", "%2e%2e", "a%20b", "%ff", "x" * 250, "a\\b"):
+        for name in ("a%00b", "%2e%2e", "a%20b", "x" * 250, "a\\b", "..%2fx", "%2e%2e%2fx", "a%2fb"):
             answer = await http.client.post(f"/topics/{name}/records", json={"value": 1})
             assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_TOPIC"), name
         for path in ("/topics/..%2fx/records", "/topics/%2e%2e%2f%2e%2e%2fetc%2fpasswd/records", "/topics//records"):
-            assert (await http.client.post(path, json={"value": 1})).status_code == 404, path
+            assert (await http.client.post(path, json={"value": 1})).status_code in {400, 404}, path
         assert [topic.name for topic in http.broker.topics()] == ["__consumer_offsets"]
 
 

@@ -92,7 +92,7 @@ class Server:
         directory = Directory(config.data_dir)
         stack.callback(directory.close)
         listeners = self._bind(stack)
-        meta = SqliteMeta(config.data_dir, config, SYSTEM_CLOCK)
+        meta = SqliteMeta(config.data_dir, config, SYSTEM_CLOCK, self._on_failure)
         stack.push_async_callback(meta.close)
         await finish_drops(meta, directory)  # before recovery, which would take the files for unknown ones
         specs = [spec for topic in await meta.topics() for spec in specs_of(topic)]

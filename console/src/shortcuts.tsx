@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { go, link } from "./router";
+import { go, link, route } from "./router";
 import { Dialog } from "./ui/dialog";
 
 const KEYS: [string[], string][] = [
@@ -49,6 +49,11 @@ export function Shortcuts() {
     addEventListener("keydown", onKeyDown);
     return () => removeEventListener("keydown", onKeyDown);
   }, []);
+
+  const { path } = route.value;
+  useEffect(() => {
+    open.value = false;
+  }, [path]);
 
   if (!open.value) return null;
   return (

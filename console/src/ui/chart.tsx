@@ -52,9 +52,9 @@ export function Chart({ title, lines, times, format, least, unit }: ChartProps) 
 
   return (
     <figure class="chart" aria-label={title}>
-      <figcaption class="legend">
+      <figcaption class={`legend${lines.length === 1 ? " legend-over" : ""}`} hidden={lines.length === 1 && shown === null}>
         {lines.map((line) => (
-          <span key={line.name} class={`legend-item tone-${line.tone}${lines.length === 1 && shown === null ? " unseen" : ""}`}>
+          <span key={line.name} class={`legend-item tone-${line.tone}`}>
             <i aria-hidden="true" />
             {line.name}
             {shown !== null && <b>{valueText(line.points[shown], format)}</b>}

@@ -11,7 +11,7 @@ interface ButtonProps {
   label?: string;
   look?: "plain" | "primary" | "danger" | "quiet";
   type?: "button" | "submit";
-  disabled?: boolean;
+  disabled?: boolean | undefined;
   pressed?: boolean;
   onClick?: () => void;
 }

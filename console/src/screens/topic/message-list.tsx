@@ -16,6 +16,7 @@ import { Marked } from "./payload-view";
 /** Characters that a line may show; the screen cuts earlier. */
 const PREVIEW_LENGTH = 300;
 const KEY_LENGTH = 120;
+const DAY_MS = 86_400_000;
 
 export function messageKey(record: StreamRecord): string {
   return `${record.partition}:${record.offset}`;
@@ -34,7 +35,7 @@ export function MessageList({ topic, feed, view, open }: ListProps) {
   return (
     <Grid
       widest={String(Math.max(...topic.partitions.map((each) => each.high_watermark))).length}
-      name={`messages${topic.format === "plain" ? " grid-plain" : ""}${topic.partitions.length > 1 ? " grid-many" : ""}`}
+      name={`messages${topic.format === "plain" ? " grid-plain" : ""}${topic.partitions.length > 1 ? " grid-many" : ""}${records.every(isOfToday) ? " grid-today" : ""}`}
       label="Messages"
       columns={columnsOf(topic, view.search)}
       rows={records}
@@ -69,7 +70,7 @@ function columnsOf(topic: Topic, search: string): Column<StreamRecord>[] {
   const time: Column<StreamRecord> = {
     title: "Time",
     name: "time",
-    cell: (record) => record.timestamp_ms !== null && <Time time_ms={record.timestamp_ms} />,
+    cell: (record) => <Time record={record} />,
   };
   const key: Column<StreamRecord> = {
     title: "Key",
@@ -81,14 +82,17 @@ function columnsOf(topic: Topic, search: string): Column<StreamRecord>[] {
 }
 
 /** The day is worth its room only where it is not today. */
-function Time({ time_ms }: { time_ms: number }) {
-  const full = timestamp(time_ms);
-  const today = full.slice(0, 10) === timestamp(Date.now()).slice(0, 10);
+function Time({ record }: { record: StreamRecord }) {
+  if (record.timestamp_ms === null) return null;
+  const full = timestamp(record.timestamp_ms);
   return (
-    <time dateTime={new Date(time_ms).toISOString()} title={full}>
-      {today ? full.slice(11) : full.slice(0, 19)}
-    </time>
+    <time title={full}>{isOfToday(record) ? full.slice(11) : full.slice(0, 19)}</time>
   );
+}
+
+function isOfToday(record: StreamRecord): boolean {
+  const midnight = new Date().setHours(0, 0, 0, 0);
+  return record.timestamp_ms !== null && record.timestamp_ms >= midnight && record.timestamp_ms < midnight + DAY_MS;
 }
 
 function Value({ record, search }: { record: StreamRecord; search: string }) {

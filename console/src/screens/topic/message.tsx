@@ -40,7 +40,7 @@ export function Message({ topic, record, search, onDraft }: MessageProps) {
       <section>
         <header class="part-head">
           <h3>Value</h3>
-          {record.value !== null && (
+          {record.value !== null && looks.length > 1 && (
             <Segmented label="Show as" options={looks} value={look.value} onChange={(value) => (look.value = value)} />
           )}
           <CopyButton text={() => asText(record.value)} what="Value" />

@@ -5,7 +5,7 @@ import { bytes } from "../../logic/format";
 import { hexLines } from "../../logic/hex";
 import { prettyJson } from "../../logic/json";
 import { payloadBytes, segments } from "../../logic/payload";
-import { narrow } from "../../ui/screen";
+import { narrow, wide } from "../../ui/screen";
 
 export type Look = "json" | "text" | "hex";
 
@@ -51,12 +51,13 @@ export function PayloadView({ payload, look, search }: ViewProps) {
   );
 }
 
+/** On a phone, and beside the list, a line has room for eight bytes. */
 function Hex({ data }: { data: Uint8Array }) {
   const shown = data.subarray(0, HEX_SIZE_MAX);
   return (
     <>
       <pre class="payload hex" tabIndex={0}>
-        {hexLines(shown, narrow.value ? 8 : 16).map((line) => (
+        {hexLines(shown, narrow.value || wide.value ? 8 : 16).map((line) => (
           <span key={line.position}>
             <span class="hex-position">{line.position}</span>
             {`  ${line.hex}  `}

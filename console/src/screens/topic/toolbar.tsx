@@ -3,10 +3,12 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Topic } from "../../api/types";
-import { ago, timestamp } from "../../logic/format";
+import { ago, clock, timestamp } from "../../logic/format";
 import { parseTime } from "../../logic/time";
 import { Button, SearchBox, Segmented, Select } from "../../ui/controls";
 import { LANES_MAX, PARTS, startOf, type View } from "./messages";
+
+const DAY_MS = 86_400_000;
 
 type Mode = "latest" | "earliest" | "from" | "live";
 
@@ -45,7 +47,6 @@ export function Toolbar({ topic, view, onView, onRefresh }: ToolbarProps) {
   return (
     <div class="toolbar">
       <Segmented label="Which messages" options={MODES} value={mode} onChange={choose} />
-      {asking.value && <From view={view} onView={onView} inRecords={topic.format === "batch"} />}
       {many && (
         <Select
           label="Partition"
@@ -54,6 +55,7 @@ export function Toolbar({ topic, view, onView, onRefresh }: ToolbarProps) {
           onChange={(partition) => onView({ ...view, partition })}
         />
       )}
+      {asking.value && <From view={view} onView={onView} inRecords={topic.format === "batch"} />}
       <form
         class="find"
         role="search"
@@ -72,7 +74,7 @@ export function Toolbar({ topic, view, onView, onRefresh }: ToolbarProps) {
           </Button>
         )}
       </form>
-      {view.search === "" && view.from !== "live" && <Button icon="refresh" label="Refresh" onClick={onRefresh} />}
+      <Button icon="refresh" label="Refresh" disabled={view.search === "" && view.from === "live"} onClick={onRefresh} />
     </div>
   );
 }
@@ -117,12 +119,11 @@ function From({ view, onView, inRecords }: PartProps & { inRecords: boolean }) {
 }
 
 function meaningOf(text: string, start: string): string {
-  if (text === "") return "";
-  if (/^\d+$/.test(start)) return "an offset";
+  if (text === "" || /^\d+$/.test(start)) return "";
   const now = Date.now();
   const time = parseTime(text, now);
-  if (time === null) return "neither an offset nor a time such as 10m ago, 14:30 or 2026-01-31 14:30";
-  return `${timestamp(time).slice(0, 19)}, ${ago(time, now)}`;
+  if (time === null) return "an offset, or a time such as 10m ago, 14:30 or 2026-01-31 14:30";
+  return time > now - DAY_MS ? `${clock(time)}, ${ago(time, now)}` : timestamp(time).slice(0, 19);
 }
 
 function Parts({ view, onView, plain }: PartProps & { plain: boolean }) {

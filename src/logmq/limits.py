@@ -78,6 +78,10 @@ JOURNAL_FIRST_FILE_SIZE = 8 * MIB
 """The first journal file is written full of zeros before the broker listens, so it is small. None may be smaller: the
 record of any commit has to fit (INLINE_SIZE_MAX and 56 bytes for each log in it)."""
 
+DESCRIPTOR_RESERVE = 256
+"""Descriptors that connections leave to files: the journal, the topics' database and the logs that are being worked
+with. With few of them logs are closed and opened again more often."""
+
 OPEN_FILES_MAX = 4096
 """Log files held open for reading and writing; those least recently used are closed."""
 
@@ -196,18 +200,37 @@ HTTP_SOCKET_CLOSE_TIME_MAX_S = 5.0
 HTTP_SOCKET_PRODUCES_MAX = 16
 """Messages of one WebSocket that are being stored: beyond that no more are read from it. One commit takes them all."""
 
+STREAM_COUNT_MAX = 100_000
+"""Durable streams, the names of deleted ones with forks included: each takes about a kilobyte of memory."""
+
+STREAM_PRODUCERS_MAX = 10_000
+"""Idempotent producers remembered for one stream; the one that was silent for longest is forgotten first."""
+
+STREAM_PRODUCER_ID_SIZE_MAX = 256
+STREAM_SEQ_SIZE_MAX = 256
+"""Names and numbers that writers of a stream make up. They are kept in memory."""
+
+STREAM_RECORD_SIZE_MAX = 512 * KIB
+"""Bytes of a stream that become one record: larger bodies become several, which consumers of any kind take."""
+
+STREAM_READ_SIZE = 1 * MIB
+"""About the most that one answer to a reader of a stream holds."""
+
+STREAM_EVENTS_TIME_MAX_S = 60.0
+"""How long the Server-Sent Events of a stream go on at a time. The protocol advises it, for caches in between."""
+
+STREAM_EXPIRY_INTERVAL_S = 30.0
+"""Time between two looks for streams whose time is over. Who asks for one finds it gone at once."""
+
 LIVE_WAITING_SIZE_MAX = 1 * MIB
 """What may wait for one live subscriber, give or take one round of its feed; beyond it the subscriber is dropped. It
 comes on top of what the kernel buffers, so that a client has paused for seconds by then."""
-
-LIVE_STALL_TIME_MAX_S = 30.0
-"""How long a live subscriber that reads what is stored already may take nothing."""
 
 LIVE_READ_SIZE = 64 * KIB
 """Records that become events at a time, some 3 ms of the event loop where they are small."""
 
 LIVE_PARTITIONS_MAX = 100
-"""Partitions that one live stream follows: the id of each event names them all, and browsers send it back as a header."""
+"""Partitions that one live stream follows: the id of each event names them all, and browsers send it back."""
 
 LIVE_RATE_MAX = 100_000
 """The highest `rate_max`: beyond it nothing is ever left out."""
@@ -225,3 +248,9 @@ LIVE_KEEP_ALIVE_S = 15.0
 
 LIVE_LOOK_INTERVAL_S = 1.0
 """How often a live stream looks whether its topic got more partitions."""
+
+HTTP_SEARCHES_MAX = 4
+HTTP_SEARCH_SLICE_SIZE = 1 * MIB
+HTTP_SEARCH_TEXT_SIZE_MAX = 1000
+"""Searches at a time, each of which keeps a thread and the interpreter busy; the bytes of a log that one looks through
+before others get their turn, some milliseconds' work; and the characters that it may look for."""

@@ -28,6 +28,9 @@ GROUP_MEMBER_SIZE_MAX = 1 * MIB
 GROUPS_SIZE_MAX = 256 * MIB
 """What all members of all groups joined with and were assigned; beyond it nobody new is let in."""
 
+GROUP_READERS_SIZE_MAX = 1 * MIB
+"""Bytes of assignments that are taken apart to show who reads what in a group: some 250,000 partitions, 0.2 s."""
+
 SESSION_TIMEOUT_MIN_MS = 1_000
 SESSION_TIMEOUT_MAX_MS = 30 * 60_000
 """Session timeouts that members may ask for. Shorter ones would make a pause of a garbage collector a death and
@@ -75,6 +78,10 @@ JOURNAL_FIRST_FILE_SIZE = 8 * MIB
 """The first journal file is written full of zeros before the broker listens, so it is small. None may be smaller: the
 record of any commit has to fit (INLINE_SIZE_MAX and 56 bytes for each log in it)."""
 
+DESCRIPTOR_RESERVE = 256
+"""Descriptors that connections leave to files: the journal, the topics' database and the logs that are being worked
+with. With few of them logs are closed and opened again more often."""
+
 OPEN_FILES_MAX = 4096
 """Log files held open for reading and writing; those least recently used are closed."""
 
@@ -110,6 +117,17 @@ PRODUCER_ID_BLOCK_SIZE = 1000
 DESCRIBED_PARTITIONS_MAX = 2000
 """Partitions in one answer to DescribeTopicPartitions; the client asks on from there. Kafka's default."""
 
+KAFKA_SMALL_REQUEST_SIZE = 64 * KIB
+"""Kafka requests up to this size are received without asking for room: what the transport reads in one go is as much."""
+
+KAFKA_LARGE_REQUEST_SIZE = 4 * MIB
+"""Kafka requests beyond this size share half of the room for requests: clients' own usual limit is 1 MiB."""
+
+KAFKA_RECEIVE_SILENCE_MAX_S = 5.0
+KAFKA_RECEIVE_TIME_MAX_S = 60.0
+"""While others wait for room: how long a client may pause within a request, and how long the whole may take (100 MiB
+at 14 Mbit/s)."""
+
 LOOP_COMMIT_SIZE_MAX = 64 * KIB
 LOOP_COMMIT_CALLS_MAX = 256
 """The largest commit that the event loop carries out itself: what a disk takes in well under a millisecond."""
@@ -122,6 +140,20 @@ HTTP_HEAD_SIZE_MAX = 32 * KIB
 HTTP_HEAD_TIME_MAX_S = 20.0
 """Request line and headers of an HTTP request: browsers send one or two kilobytes at once. What is larger or slower
 keeps memory or a connection for nothing."""
+
+HTTP_URL_SIZE_MAX = 16 * KIB
+HTTP_HEADER_COUNT_MAX = 200
+"""A URL, and how many headers: a header of a few bytes costs a hundred times as much memory."""
+
+HTTP_FEED_SIZE = 4 * KIB
+"""Bytes that are parsed before the broker looks whether a request waits for its turn: some 150 of the smallest requests,
+which cost 4 KiB each."""
+
+HTTP_LINGER_S = 5.0
+"""How long a client that is still sending may take to read why it is sent away."""
+
+HTTP_HALF_CLOSED_S = 5.0
+"""How long an answer may take to come for a client that has ended its side: most that do so have gone."""
 
 HTTP_KEEP_ALIVE_S = 75
 """How long an HTTP connection may wait for its next request: longer than most clients' own time, so that they close."""
@@ -173,3 +205,70 @@ CLUSTER_CHECKPOINT_COMMITS = 1_000
 
 CLUSTER_SEGMENT_SIZE = 64 * MIB
 """Bytes of one log that are moved from commits' objects into one object of its own."""
+
+HTTP_PAGE_GROUPS_MAX = 10_000
+"""Groups in one page of the HTTP API, with the lag of each."""
+
+HTTP_GROUP_OFFSETS_MAX = 10_000
+"""Offsets that one request may set for a group: they are one append."""
+
+HTTP_SOCKET_CLOSE_TIME_MAX_S = 5.0
+"""How long a WebSocket may take to close. Clients that live do it in one round trip."""
+
+HTTP_SOCKET_PRODUCES_MAX = 16
+"""Messages of one WebSocket that are being stored: beyond that no more are read from it. One commit takes them all."""
+
+STREAM_COUNT_MAX = 100_000
+"""Durable streams, the names of deleted ones with forks included: each takes about a kilobyte of memory."""
+
+STREAM_PRODUCERS_MAX = 10_000
+"""Idempotent producers remembered for one stream; the one that was silent for longest is forgotten first."""
+
+STREAM_PRODUCER_ID_SIZE_MAX = 256
+STREAM_SEQ_SIZE_MAX = 256
+"""Names and numbers that writers of a stream make up. They are kept in memory."""
+
+STREAM_RECORD_SIZE_MAX = 512 * KIB
+"""Bytes of a stream that become one record: larger bodies become several, which consumers of any kind take."""
+
+STREAM_READ_SIZE = 1 * MIB
+"""About the most that one answer to a reader of a stream holds."""
+
+STREAM_EVENTS_TIME_MAX_S = 60.0
+"""How long the Server-Sent Events of a stream go on at a time. The protocol advises it, for caches in between."""
+
+STREAM_EXPIRY_INTERVAL_S = 30.0
+"""Time between two looks for streams whose time is over. Who asks for one finds it gone at once."""
+
+LIVE_WAITING_SIZE_MAX = 1 * MIB
+"""What may wait for one live subscriber, give or take one round of its feed; beyond it the subscriber is dropped. It
+comes on top of what the kernel buffers, so that a client has paused for seconds by then."""
+
+LIVE_READ_SIZE = 64 * KIB
+"""Records that become events at a time, some 3 ms of the event loop where they are small."""
+
+LIVE_PARTITIONS_MAX = 100
+"""Partitions that one live stream follows: the id of each event names them all, and browsers send it back."""
+
+LIVE_RATE_MAX = 100_000
+"""The highest `rate_max`: beyond it nothing is ever left out."""
+
+LIVE_PAUSE_S = 0.005
+LIVE_SAMPLED_PAUSE_S = 0.1
+"""The least time between two reads for a live stream, and for one that leaves records out. Of 10,000 messages/s 50 and
+1,000 are read at a time."""
+
+LIVE_TURN_COUNT = 256
+"""Subscribers that are written to in one turn of the event loop: some 3 ms."""
+
+LIVE_KEEP_ALIVE_S = 15.0
+"""How long a live stream is silent at most: proxies close what is silent for 30 s or more."""
+
+LIVE_LOOK_INTERVAL_S = 1.0
+"""How often a live stream looks whether its topic got more partitions."""
+
+HTTP_SEARCHES_MAX = 4
+HTTP_SEARCH_SLICE_SIZE = 1 * MIB
+HTTP_SEARCH_TEXT_SIZE_MAX = 1000
+"""Searches at a time, each of which keeps a thread and the interpreter busy; the bytes of a log that one looks through
+before others get their turn, some milliseconds' work; and the characters that it may look for."""

@@ -14,7 +14,7 @@ What can be read off the broker's state (sizes, offsets, members) is not counted
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterator, Sequence, Sized
 from itertools import accumulate
 
 COMMIT_BUCKETS_S = (
@@ -133,16 +133,16 @@ class ConnectionMetrics:
     __slots__ = ("accepted", "open", "refused")
 
     def __init__(self) -> None:
-        self.open: Mapping[str, Sized] = {}
+        self.open: dict[str, Sized] = {}
         """The open connections by protocol, as whoever keeps them keeps them."""
-        self.accepted: dict[str, int] = {}
+        self.accepted = dict.fromkeys(("text", "kafka", "http"), 0)
         """By protocol, once it is known."""
         self.refused = 0
         """Turned away because there were as many as there may be (connections_max)."""
 
     def accept(self, protocol: str) -> None:
         """Count a connection whose protocol is known now."""
-        self.accepted[protocol] = self.accepted.get(protocol, 0) + 1
+        self.accepted[protocol] += 1
 
 
 class Metrics:

@@ -10,7 +10,9 @@ from logmq.broker.groups.coordinator import GroupCoordinator, GroupOverview
 from logmq.broker.groups.group import GroupState
 from logmq.broker.groups.member import NO_GENERATION, Caller
 from logmq.broker.groups.offsets import OFFSETS_TOPIC, CommittedOffset, CommittedOffsets
+from logmq.broker.groups.readers import Reader, classic_readers, consumer_readers
 from logmq.broker.groups.refusal import Refusal
+from logmq.broker.health import Health
 from logmq.broker.producer_ids import ProducerIds
 from logmq.broker.topics import Topics
 from logmq.clock import Clock
@@ -21,7 +23,17 @@ from logmq.metrics import Metrics
 from logmq.model import Bounds, Format, Topic, TopicPartition
 from logmq.records import batches
 from logmq.records.records import decode
-from logmq.storage.engine import ActiveProducer, Append, Appending, Chunk, LogStatistics, LogStore, Meta
+from logmq.storage.engine import (
+    ActiveProducer,
+    Append,
+    Appending,
+    Chunk,
+    LogStatistics,
+    LogStore,
+    Meta,
+    RecoveryStatistics,
+    StoreStatistics,
+)
 
 
 class Broker:
@@ -41,8 +53,10 @@ class Broker:
         self._store = store
         self._topics = topics
         self._clock = clock
+        self.started_ms = clock.now_ms()
         self.metrics = Metrics(store.metrics)
         """What it has done since its start; protocols count their requests here."""
+        self.health = Health(store)
         self.groups = groups
         """Who reads what together, and how far they have come."""
 
@@ -111,6 +125,15 @@ class Broker:
     def statistics(self, partition: TopicPartition) -> LogStatistics:
         """How large a partition is. Raises: UnknownTopic, UnknownPartition."""
         return self._store.statistics(partition)
+
+    def store_statistics(self) -> StoreStatistics:
+        """What the store holds now, and what waits for it."""
+        return self._store.store_statistics()
+
+    @property
+    def recovery(self) -> RecoveryStatistics:
+        """How the store was opened."""
+        return self._store.recovery
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -229,6 +252,11 @@ class Broker:
         if overview.state == GroupState.DEAD:
             raise UnknownGroup(name)
         return overview
+
+    def group_readers(self, name: str) -> list[Reader]:
+        """The members of a group, each with the partitions that it reads. Raises: UnknownGroup."""
+        consumers = self.groups.consumers.get(name)
+        return classic_readers(self.group(name)) if consumers is None else consumer_readers(consumers, self._topics)
 
     def group_offsets(self, name: str) -> dict[TopicPartition, int]:
         """How far a group has come in each partition that it committed for."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Annotated
 
 import typer
@@ -35,7 +37,7 @@ def list_groups(server: Server = DEFAULT_SERVER, output: Format = OutputFormat.T
 
 @app.command()
 def describe(group: GroupName, server: Server = DEFAULT_SERVER, output: Format = OutputFormat.TEXT) -> None:
-    """Show how far a group has come in each partition, and how far it is behind."""
+    """Show who reads what in a group, how far it has come in each partition, and how far it is behind."""
     with Client(server) as client:
         description = client.group(group)
     if output is OutputFormat.JSON:
@@ -90,10 +92,28 @@ def _offset(client: Client, partition: TopicPartition, text: str) -> int:
 def _print_description(description: GroupDescription) -> None:
     summary = description.summary
     typer.echo(f"group {summary.name}, {summary.state}, members: {summary.member_count}\n")
+    if description.members:
+        members = [(one.client_id, one.host, shown(one.partitions), one.member_id) for one in description.members]
+        print_table(["CLIENT", "HOST", "READS", "MEMBER"], members)
+        typer.echo()
     print_table(
         ["TOPIC", "PARTITION", "OFFSET", "HIGH WATERMARK", "LAG"],
         [(each.topic, each.partition, each.offset, each.high_watermark, each.lag) for each in description.offsets],
     )
+
+
+def shown(partitions: Sequence[TopicPartition]) -> str:
+    """Ascending partitions in few words: `orders/0-3,7 payments/0`."""
+    words = []
+    for topic, group in groupby(partitions, key=lambda each: each.topic):
+        ranges: list[list[int]] = []
+        for each in group:
+            if ranges and each.index == ranges[-1][-1] + 1:
+                ranges[-1] = [ranges[-1][0], each.index]
+            else:
+                ranges.append([each.index])
+        words.append(f"{topic}/{','.join('-'.join(map(str, one)) for one in ranges)}")
+    return " ".join(words) or "-"
 
 
 def _description_json(description: GroupDescription) -> dict[str, object]:
@@ -102,6 +122,15 @@ def _description_json(description: GroupDescription) -> dict[str, object]:
         "name": summary.name,
         "state": summary.state,
         "members": summary.member_count,
+        "readers": [
+            {
+                "member_id": one.member_id,
+                "client_id": one.client_id,
+                "host": one.host,
+                "partitions": [{"topic": each.topic, "partition": each.index} for each in one.partitions],
+            }
+            for one in description.members
+        ],
         "offsets": [
             {
                 "topic": each.topic,

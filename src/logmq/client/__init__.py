@@ -8,7 +8,7 @@ async with logmq.client.connect("127.0.0.1:8080") as connection:
 
 from logmq.client.address import Address, parse_address
 from logmq.client.blocking import Client
-from logmq.client.connection import Connection, GroupDescription, TopicDescription, connect
+from logmq.client.connection import Connection, GroupDescription, GroupMember, TopicDescription, connect
 from logmq.client.errors import (
     CannotConnect,
     ClientError,
@@ -28,6 +28,7 @@ __all__ = [
     "Connection",
     "ConnectionLost",
     "GroupDescription",
+    "GroupMember",
     "GroupOffset",
     "GroupSummary",
     "Message",

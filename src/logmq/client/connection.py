@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
@@ -19,16 +19,19 @@ from logmq.client.replies import (
     EndOfLog,
     GroupOffset,
     GroupSummary,
+    MemberLine,
     Message,
     Ok,
     PartitionSummary,
     Pong,
+    ReadsLine,
     Reply,
     SettingValue,
     TopicSummary,
 )
 from logmq.client.requests import Offset
 from logmq.client.streams import MessageStream
+from logmq.model import TopicPartition
 
 R = TypeVar("R")
 
@@ -53,10 +56,21 @@ class TopicDescription:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupMember:
+    """A member of a group, and what it reads."""
+
+    member_id: str
+    client_id: str
+    host: str
+    partitions: tuple[TopicPartition, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GroupDescription:
-    """A group, and how far it has read in each partition that it committed for."""
+    """A group: who reads what, and how far it has read in each partition that it committed for."""
 
     summary: GroupSummary
+    members: tuple[GroupMember, ...]
     offsets: tuple[GroupOffset, ...]
 
 
@@ -183,12 +197,13 @@ class Connection:
         return await self._list(requests.GROUPS, GroupSummary)
 
     async def group(self, name: str) -> GroupDescription:
-        """A group, and how far it has read in each partition that it committed for."""
+        """A group: who reads what, and how far it has read in each partition that it committed for."""
         replies = await self._link.send(requests.group(name), Listing()).future
         groups = [reply for reply in replies if isinstance(reply, GroupSummary)]
         if len(groups) != 1:
             raise unexpected(replies[0] if replies else EndOfLog())
-        return GroupDescription(groups[0], tuple(reply for reply in replies if isinstance(reply, GroupOffset)))
+        offsets = tuple(reply for reply in replies if isinstance(reply, GroupOffset))
+        return GroupDescription(groups[0], _members(replies), offsets)
 
     async def forget(self, group: str) -> None:
         """Delete a group without members, with all that it committed, for good."""
@@ -214,6 +229,19 @@ class Connection:
         if len(results) < len(replies):
             raise unexpected(next(reply for reply in replies if not isinstance(reply, expected)))
         return results
+
+
+def _members(replies: Sequence[Reply]) -> tuple[GroupMember, ...]:
+    """The members in an answer to GROUP, each with the partitions of the lines behind it."""
+    found: list[tuple[MemberLine, list[TopicPartition]]] = []
+    for reply in replies:
+        if isinstance(reply, MemberLine):
+            found.append((reply, []))
+        elif isinstance(reply, ReadsLine):
+            if not found:
+                raise unexpected(reply)
+            found[-1][1].append(TopicPartition(reply.topic, reply.partition))
+    return tuple(GroupMember(one.member_id, one.client_id, one.host, tuple(reads)) for one, reads in found)
 
 
 class _Connecting:

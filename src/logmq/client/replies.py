@@ -6,6 +6,7 @@ r"""Answers of the text protocol: bytes in, values out, no I/O.
     EOF\n                            CONSUME at or beyond the end
     TOPIC, SETTING, PARTITION        the lines of TOPICS and DESCRIBE
     GROUP, OFFSET t/0 5 7 2          the lines of GROUPS and GROUP
+    MEMBER 10.0.0.7 app id, READS t/0
     END 47\n                         what ends an answer of many lines
     OFFSET 42\n, NONE\n              COMMITTED
     PONG\n                           PING
@@ -123,6 +124,23 @@ class GroupSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberLine:
+    """A member of a group; `ReadsLine`s of its partitions follow. A space in its client id comes as an underscore."""
+
+    member_id: str
+    client_id: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadsLine:
+    """A partition that the member of the last `MemberLine` reads."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupOffset:
     """How far a group has read in a partition, and how much there is behind that: bytes or, in `batch`, messages."""
 
@@ -146,6 +164,8 @@ Reply = (
     | SettingValue
     | PartitionSummary
     | GroupSummary
+    | MemberLine
+    | ReadsLine
     | GroupOffset
 )
 
@@ -263,6 +283,11 @@ def _offset(words: list[str]) -> Reply:
     return GroupOffset(topic, int(partition), *map(int, words[2:5]))
 
 
+def _reads(words: list[str]) -> Reply:
+    topic, _, partition = words[1].partition("/")
+    return ReadsLine(topic, int(partition))
+
+
 _LINES: dict[str, Callable[[list[str]], Reply]] = {
     "OK": _ok,
     "ERR": lambda words: Failure(words[1], " ".join(words[2:])),
@@ -273,6 +298,8 @@ _LINES: dict[str, Callable[[list[str]], Reply]] = {
     "PARTITION": lambda words: PartitionSummary(*map(int, words[1:6])),
     "OFFSET": _offset,
     "GROUP": lambda words: GroupSummary(" ".join(words[3:]), words[1], int(words[2])),
+    "MEMBER": lambda words: MemberLine(" ".join(words[3:]), words[2], words[1]),
+    "READS": _reads,
     "NONE": lambda words: CommittedOffset(None),
     "PONG": lambda words: Pong(),
     "BYE": lambda words: Goodbye(),

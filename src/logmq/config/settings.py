@@ -60,6 +60,9 @@ class Config:
     kafka_request_size_max_bytes: int = _setting(
         100 * MIB, kinds.size(KIB), "largest Kafka request; a larger one ends its connection"
     )
+    kafka_receive_queue_size_bytes: int = _setting(
+        256 * MIB, kinds.size(2 * MIB), "bytes of all Kafka requests that are being received; beyond it reading pauses"
+    )
     http_body_size_max_bytes: int = _setting(
         16 * MIB, kinds.size(KIB), "largest body of an HTTP request; lines of JSON may go on without end"
     )

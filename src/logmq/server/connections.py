@@ -10,6 +10,7 @@ from logmq.broker.broker import Broker
 from logmq.clock import Clock
 from logmq.config import Config
 from logmq.protocols.detect import Detector, Wire
+from logmq.protocols.kafka.intake import Intake
 
 if TYPE_CHECKING:
     from logmq.protocols.http.service import HttpService
@@ -34,10 +35,13 @@ class Connections:
             Wire.KAFKA: self._new_kafka,
             Wire.HTTP: self._new_http,
         }
+        self._intake = Intake(config.kafka_receive_queue_size_bytes, clock, self._loop)
         self._undecided: set[Detector] = set()
         self._text: set[TextConnection] = set()
         self._kafka: set[KafkaConnection] = set()
         self._http: HttpService | None = None
+        self._metrics = broker.metrics.connections
+        self._metrics.open |= {"undecided": self._undecided, "text": self._text, "kafka": self._kafka}
 
     def __len__(self) -> int:
         http = 0 if self._http is None else len(self._http)
@@ -46,6 +50,10 @@ class Connections:
     def is_full(self) -> bool:
         """Whether there are as many connections as there may be."""
         return len(self) >= self._connections_max
+
+    def refused(self) -> None:
+        """Count a client that was turned away because of that."""
+        self._metrics.refused += 1
 
     def new(self, only: Wire | None = None) -> asyncio.Protocol:
         """A protocol for a connection that was just accepted, on an address for every protocol or for `only` one."""
@@ -63,6 +71,7 @@ class Connections:
             self._broker, self._limits, loop=self._loop, clock=self._clock, on_lost=self._text.discard
         )
         self._text.add(connection)
+        self._metrics.accept("text")
         return connection
 
     def _new_kafka(self) -> asyncio.Protocol:
@@ -72,9 +81,11 @@ class Connections:
             self._kafka_context,
             request_size_max=self._config.kafka_request_size_max_bytes,
             queue_size_max=self._config.connection_queue_size_bytes,
+            intake=self._intake,
             on_lost=self._kafka.discard,
         )
         self._kafka.add(connection)
+        self._metrics.accept("kafka")
         return connection
 
     def _kafka_context(self, transport: asyncio.Transport) -> Context:
@@ -91,6 +102,8 @@ class Connections:
             from logmq.protocols.http.service import HttpService  # noqa: PLC0415 - loaded when first needed
 
             self._http = HttpService(self._broker, self._config, self._clock)
+            self._metrics.open["http"] = self._http
+        self._metrics.accept("http")
         return self._http.new()
 
     def _all(self) -> list[TextConnection | KafkaConnection | HttpService]:
@@ -99,6 +112,7 @@ class Connections:
 
     async def drain(self, timeout_s: float) -> None:
         """Let every connection finish what it has begun; those that take longer than `timeout_s` are dropped."""
+        self._broker.health.drain()
         for detector in list(self._undecided):
             detector.close()
         draining = [asyncio.ensure_future(connection.drain()) for connection in self._all()]

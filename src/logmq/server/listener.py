@@ -43,6 +43,7 @@ class Listener:
         self._socket = listening
         self._make_protocol: Callable[[], asyncio.Protocol] = asyncio.Protocol
         self._is_full: Callable[[], bool] = bool
+        self._on_refused: Callable[[], None] = lambda: None
         self._connecting: set[asyncio.Task[None]] = set()
         self._resume: asyncio.TimerHandle | None = None
 
@@ -52,10 +53,17 @@ class Listener:
         host, port = self._socket.getsockname()[:2]
         return host, port
 
-    def start(self, make_protocol: Callable[[], asyncio.Protocol], is_full: Callable[[], bool]) -> None:
-        """Begin to accept; `is_full` says whether there are as many connections as there may be."""
+    def start(
+        self,
+        make_protocol: Callable[[], asyncio.Protocol],
+        is_full: Callable[[], bool],
+        on_refused: Callable[[], None],
+    ) -> None:
+        """Begin to accept; `is_full` says whether there are as many connections as there may be, and `on_refused` is
+        called for each one that is turned away because of that."""
         self._make_protocol = make_protocol
         self._is_full = is_full
+        self._on_refused = on_refused
         self._listen()
 
     def _listen(self) -> None:
@@ -92,6 +100,7 @@ class Listener:
     def _admit(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
         if self._is_full():
+            self._on_refused()
             with suppress(OSError):
                 accepted.send(_REFUSAL)
             accepted.close()

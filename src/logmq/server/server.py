@@ -73,7 +73,7 @@ class Server:
                 gc.collect()
                 gc.freeze()
                 for listener, wire in zip(listeners, self._wires(), strict=True):
-                    listener.start(partial(connections.new, wire), connections.is_full)
+                    listener.start(partial(connections.new, wire), connections.is_full, connections.refused)
                 await self._stopping.wait()
                 _log.info("stopping", extra={"connections": len(connections)})
                 for listener in listeners:
@@ -92,7 +92,7 @@ class Server:
         directory = Directory(config.data_dir)
         stack.callback(directory.close)
         listeners = self._bind(stack)
-        meta = SqliteMeta(config.data_dir, config, SYSTEM_CLOCK)
+        meta = SqliteMeta(config.data_dir, config, SYSTEM_CLOCK, self._on_failure)
         stack.push_async_callback(meta.close)
         await finish_drops(meta, directory)  # before recovery, which would take the files for unknown ones
         specs = [spec for topic in await meta.topics() for spec in specs_of(topic)]

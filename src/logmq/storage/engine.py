@@ -131,6 +131,8 @@ class StoreStatistics:
     waiting_bytes: int
     """Of appends that are not committed yet, `waiting_calls` of them."""
     waiting_calls: int
+    log_size: int
+    """Of all logs."""
     open_file_count: int
     journal_file_count: int
     journal_size: int

@@ -52,6 +52,31 @@ def test_a_group_is_described_with_its_lag(broker: ScriptedBroker, capsys: pytes
     }
 
 
+def test_a_group_with_members_shows_who_reads_what(broker: ScriptedBroker, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table of members before that of offsets, partitions in few words; as JSON each one of them."""
+    broker.answers[b"GROUP billing"] = (
+        b"GROUP Stable 2 billing\nMEMBER 10.0.0.7 app app-1 with words\n"
+        b"READS orders/0\nREADS orders/1\nREADS orders/2\nREADS orders/7\nREADS payments/0\n"
+        b"MEMBER 10.0.0.8 - idle\nOFFSET orders/2 1040 2000 960\nEND 1\n"
+    )
+    assert logmq("group", "describe", "billing") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "group billing, Stable, members: 2",
+        "",
+        "CLIENT  HOST      READS                    MEMBER",
+        "app     10.0.0.7  orders/0-2,7 payments/0  app-1 with words",
+        "-       10.0.0.8  -                        idle",
+        "",
+        "TOPIC   PARTITION  OFFSET  HIGH WATERMARK  LAG",
+        "orders          2    1040            2000  960",
+    ]
+    assert logmq("group", "describe", "billing", "--format", "json") == 0
+    readers = json.loads(capsys.readouterr().out)["readers"]
+    assert [len(reader["partitions"]) for reader in readers] == [5, 0]
+    assert readers[0]["partitions"][3] == {"topic": "orders", "partition": 7}
+    assert (readers[0]["member_id"], readers[1]["host"]) == ("app-1 with words", "10.0.0.8")
+
+
 def test_a_group_is_moved_to_a_number_or_an_end(broker: ScriptedBroker, capsys: pytest.CaptureFixture[str]) -> None:
     """earliest and latest are looked up first; anything else is no offset, and nothing is sent."""
     broker.topics, broker.ends = {b"orders": [b"one"]}, {b"orders": 7}

@@ -16,10 +16,14 @@ from logmq.client.replies import (
     EndOfLog,
     Failure,
     Goodbye,
+    GroupOffset,
+    GroupSummary,
+    MemberLine,
     Message,
     Ok,
     PartitionSummary,
     Pong,
+    ReadsLine,
     Reply,
     ReplyParser,
     SettingValue,
@@ -46,6 +50,9 @@ ANSWERS: list[tuple[bytes, list[Reply]]] = [
     (b"TOPIC t 3 batch more to come\n", [TopicSummary("t", 3, "batch")]),
     (b"SETTING retention.ms none default\n", [SettingValue("retention.ms", "none", "default")]),
     (b"PARTITION 2 10 900 890 3\n", [PartitionSummary(2, 10, 900, 890, 3)]),
+    (b"GROUP Stable 1 a b\n", [GroupSummary("a b", "Stable", 1)]),
+    (b"MEMBER 10.0.0.7 app app-1 x\nREADS t/2\n", [MemberLine("app-1 x", "app", "10.0.0.7"), ReadsLine("t", 2)]),
+    (b"OFFSET t/2 5 7 2\n", [GroupOffset("t", 2, 5, 7, 2)]),
 ]
 
 

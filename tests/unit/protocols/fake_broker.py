@@ -15,6 +15,7 @@ from typing import cast
 from logmq.broker.broker import Broker
 from logmq.broker.groups.coordinator import CLASSIC, GroupOverview
 from logmq.broker.groups.group import GroupState
+from logmq.broker.groups.readers import Reader
 from logmq.config import Config, parse_topic_settings, topic_settings
 from logmq.errors import (
     InternalTopic,
@@ -273,6 +274,9 @@ class FakeBroker:
         if not self.group_offsets(name):
             raise UnknownGroup(name)
         return GroupOverview(name, CLASSIC, GroupState.EMPTY, "")
+
+    def group_readers(self, name: str) -> list[Reader]:
+        return []
 
     def group_offsets(self, name: str) -> dict[TopicPartition, int]:
         return {partition: offset for (group, partition), offset in self._committed.items() if group == name}

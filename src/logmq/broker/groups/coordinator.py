@@ -56,6 +56,9 @@ class GroupOverview:
     """For a consumer group its assignor."""
     member_count: int = 0
     members: tuple[Member, ...] = ()
+    """Of a classic group; those of a consumer group are in `GroupCoordinator.consumers`."""
+    generation: int = 0
+    """For a consumer group its epoch."""
 
 
 class GroupCoordinator:
@@ -242,7 +245,9 @@ class GroupCoordinator:
         consumers, group = self.consumers.get(name), self._groups.get(name)
         if consumers is not None:
             count = len(consumers.members)
-            return GroupOverview(name, consumers.type, consumers.state, CONSUMER, consumers.assignor, count)
+            return GroupOverview(
+                name, consumers.type, consumers.state, CONSUMER, consumers.assignor, count, (), consumers.epoch
+            )
         if group is None:
             state = GroupState.EMPTY if self.offsets.of_group(name) else GroupState.DEAD
             return GroupOverview(name, CLASSIC, state, "")
@@ -254,6 +259,7 @@ class GroupCoordinator:
             group.protocol_name or "",
             len(group.members),
             tuple(group.members.values()),
+            group.generation,
         )
 
     async def delete(self, name: str) -> Refusal | None:

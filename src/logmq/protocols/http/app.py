@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 from starlette.applications import Starlette
@@ -13,9 +14,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from logmq.errors import LogMQError
+from logmq.protocols.http.admission import admitted
 from logmq.protocols.http.context import Context
+from logmq.protocols.http.counting import counted
 from logmq.protocols.http.guard import Guard
 from logmq.protocols.http.operations import Endpoint
+from logmq.protocols.http.paths import Paths, route_path
 from logmq.protocols.http.problems import UNEXPECTED, answer_error, answer_problem, problem_of_status
 from logmq.protocols.http.routes import OPERATIONS, ROUTES
 
@@ -33,15 +37,18 @@ def make_app(context: Context) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.context = context
-    return Guard(app, context.config)
+    return Guard(Paths(app), context.config)
 
 
 def _routes() -> list[BaseRoute]:
     """A route for each path, so that a method that it does not take is told those that it takes."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for operation in OPERATIONS:
-        by_path.setdefault(operation.path, {})[operation.method] = operation.endpoint
-    return [Route(path, _by_method(endpoints), methods=list(endpoints)) for path, endpoints in by_path.items()]
+        checked = replace(operation, endpoint=admitted(operation))
+        by_path.setdefault(operation.path, {})[operation.method] = counted(checked)
+    return [
+        Route(route_path(path), _by_method(endpoints), methods=list(endpoints)) for path, endpoints in by_path.items()
+    ]
 
 
 def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
@@ -58,9 +65,14 @@ async def _on_error(_: Request, error: Exception) -> Response:
     return answer_error(cast(LogMQError, error))
 
 
-async def _on_status(_: Request, error: Exception) -> Response:
+async def _on_status(request: Request, error: Exception) -> Response:
+    """There is nothing at the path, or not by this method. OPTIONS asks which methods there are."""
     status = cast(HTTPException, error)
-    return answer_problem(problem_of_status(status), status.headers)
+    allowed = sorted({"OPTIONS", *(status.headers or {}).get("Allow", "OPTIONS").split(", ")})
+    if request.method == "OPTIONS" and (status.status_code == _NOT_ALLOWED or request.scope["path"] == "*"):
+        return Response(status_code=204, headers={"Allow": ", ".join(allowed)})
+    headers = {"Allow": ", ".join(allowed)} if status.status_code == _NOT_ALLOWED else None
+    return answer_problem(problem_of_status(status), headers)
 
 
 async def _on_disconnect(_: Request, __: Exception) -> Response:
@@ -71,5 +83,6 @@ async def _on_unexpected(_: Request, __: Exception) -> Response:
     return answer_problem(UNEXPECTED)  # uvicorn logs the error, which goes on to it
 
 
+_NOT_ALLOWED = 405
 _CLIENT_GONE = 499
 """Nobody reads it; the number is nginx's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 from starlette.requests import HTTPConnection
@@ -11,6 +12,7 @@ from starlette.requests import HTTPConnection
 from logmq.broker.broker import Broker
 from logmq.clock import Clock
 from logmq.config import Config
+from logmq.limits import HTTP_SEARCHES_MAX
 from logmq.protocols.http.partitioner import Partitioner
 
 
@@ -25,6 +27,8 @@ class Context:
     """Set when the broker begins to stop: streams and long polls end then."""
     partitioner: Partitioner = field(default_factory=Partitioner)
     """Where records go whose partition is not given."""
+    searches: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, HTTP_SEARCHES_MAX))
+    """Searches under way."""
 
 
 def context_of(connection: HTTPConnection) -> Context:

@@ -16,14 +16,14 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta, Raw
 
-from logmq.limits import HTTP_TIMESTAMP_MAX_MS
+from logmq.limits import HTTP_TIMESTAMP_MAX_MS, PARTITION_COUNT_MAX
 from logmq.protocols.http.problems import InvalidInput
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 FieldNames: TypeAlias = Callable[[int], str]
 """What stands before a field's name in problems, by the record's number."""
 
-_NULL = Raw(b"null")
+NO_TEXT = Raw(b"null")
 
 
 class Base64(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,11 +43,11 @@ class NewRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A record to be stored."""
 
     value: Annotated[Raw, Meta(description='a string, null, {"base64": ...} or any other JSON, kept as its text')] = (
-        _NULL
+        NO_TEXT
     )
-    key: Annotated[Raw, Meta(description="as the value; records of one key go to one partition")] = _NULL
+    key: Annotated[Raw, Meta(description="as the value; records of one key go to one partition")] = NO_TEXT
     headers: dict[str, str | Base64 | None] | list[Header] | None = None
-    partition: Annotated[int, Meta(ge=0)] | None = None
+    partition: Annotated[int, Meta(ge=0, lt=PARTITION_COUNT_MAX)] | None = None
     timestamp_ms: Annotated[int, Meta(ge=0, le=HTTP_TIMESTAMP_MAX_MS)] | None = None
 
 
@@ -86,7 +86,7 @@ def contents_of(records: Sequence[NewRecord], names: FieldNames = nth_record) ->
             contents.append(
                 Content(
                     _bytes_of(record.value, "value"),
-                    None if key is _NULL else _bytes_of(key, "key"),
+                    None if key is NO_TEXT else _bytes_of(key, "key"),
                     _headers_of(headers) if headers else (),
                     record.partition,
                     record.timestamp_ms,
@@ -98,23 +98,16 @@ def contents_of(records: Sequence[NewRecord], names: FieldNames = nth_record) ->
 
 
 def _bytes_of(given: Raw, field: str) -> bytes | None:
-    """The bytes that a JSON text stands for. It is known to be JSON and UTF-8."""
+    """The bytes that a JSON text stands for. It is known to be JSON and UTF-8, without halves of surrogate pairs."""
     text = bytes(given)
     match text[:1]:
         case b'"':
-            return text[1:-1] if b"\\" not in text else _unescaped(text, field)
+            return text[1:-1] if b"\\" not in text else _STRING.decode(text).encode()
         case b"n":
             return None
         case b"{" if b'"base64"' in text:
             return _binary(text, field)
     return text
-
-
-def _unescaped(text: bytes, field: str) -> bytes:
-    try:
-        return _STRING.decode(text).encode()
-    except (msgspec.DecodeError, UnicodeError):
-        raise InvalidInput("the string has half of a surrogate pair, which is no character", field) from None
 
 
 def _binary(text: bytes, field: str) -> bytes:

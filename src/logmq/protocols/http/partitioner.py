@@ -37,6 +37,35 @@ class Partitioner:
         return turn % partition_count
 
 
+class Choice:
+    """The partitions of one request's records: its records without a key stay together."""
+
+    __slots__ = ("_count", "_default", "_partitioner", "_topic", "_turn")
+
+    def __init__(self, partitioner: Partitioner, topic: str, partition_count: int, default: int | None = None) -> None:
+        """`default` is the partition of records that name none, whatever their keys."""
+        self._partitioner = partitioner
+        self._topic = topic
+        self._count = partition_count
+        self._default = 0 if default is None and partition_count == 1 else default
+        self._turn: int | None = None
+
+    @property
+    def default(self) -> int | None:
+        """The partition of all records that name none, if it is one whatever their keys."""
+        return self._default
+
+    def of(self, key: bytes | None) -> int:
+        """The partition of a record that names none."""
+        if self._default is not None:
+            return self._default
+        if key is not None:
+            return self._partitioner.of_key(key, self._count)
+        if self._turn is None:
+            self._turn = self._partitioner.next_turn(self._topic, self._count)
+        return self._turn
+
+
 def murmur2(data: bytes) -> int:
     """The 32-bit MurmurHash2 of `data`, little-endian, with Kafka's seed; not negative."""
     size = len(data)

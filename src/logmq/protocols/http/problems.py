@@ -102,6 +102,24 @@ class HeadTooSlow(RequestProblem):
     status, code, closes = 408, "HEADERS_TOO_SLOW", True
 
 
+class UrlTooLong(RequestProblem):
+    """The URL is longer than any that this API needs."""
+
+    status, code, closes = 414, "URL_TOO_LONG", True
+
+
+class WrongVersion(RequestProblem):
+    """Another version of HTTP than 1.0 and 1.1."""
+
+    status, code, closes = 505, "HTTP_VERSION_NOT_SUPPORTED", True
+
+
+class NotImplementedHere(RequestProblem):
+    """A part of HTTP that this broker has no use for."""
+
+    status, code, closes = 501, "NOT_IMPLEMENTED", True
+
+
 class MalformedRequest(RequestProblem):
     """The bytes are no HTTP request."""
 
@@ -235,14 +253,14 @@ def answer_error(error: errors.LogMQError) -> Response:
     return answer_problem(problem_of(error), headers)
 
 
-_PATH = re.compile(r" - at `\$?\.?(?:key in )?([^`]*)`$")
+_PATH = re.compile(r" - at `(?:key in )?\$?\.?([^`]*)`$")
+_NAME = re.compile(r"(?:unknown|missing required) field `([^`]*)`")
 
 
 def invalid_input(error: msgspec.ValidationError) -> InvalidInput:
     """The error of a decoded body or query, with the input that is at fault split from the sentence."""
     text = str(error)
-    match = _PATH.search(text)
-    if match is not None:
-        return InvalidInput(text[: match.start()], match[1] or None)
-    unknown = re.search(r"unknown field `([^`]*)`", text)
-    return InvalidInput(text, unknown[1] if unknown else None)
+    match, name = _PATH.search(text), _NAME.search(text)
+    path = [match[1]] if match is not None else []
+    field = ".".join(filter(None, [*path, *([name[1]] if name is not None else [])]))
+    return InvalidInput(text if match is None else text[: match.start()], field or None)

@@ -13,11 +13,12 @@ from itertools import accumulate
 
 import msgspec
 
-from logmq.errors import LogMQError, MessageTooLarge, RequestError
+from logmq.errors import LogMQError, MessageTooLarge, RequestError, UnknownPartition
 from logmq.limits import HTTP_BATCH_SIZE
 from logmq.model import Format, Topic, TopicPartition
 from logmq.protocols.http.context import Context
 from logmq.protocols.http.new_records import Content, FieldNames, nth_record
+from logmq.protocols.http.partitioner import Choice
 from logmq.protocols.http.problems import Fault
 from logmq.records import frames
 from logmq.records.batches import LOG_APPEND_TIME
@@ -34,6 +35,15 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
 
     partition: int
     offset: int
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Records of one request in a partition; others may lie between them."""
+
+    partition: int
+    first_offset: int
+    last_offset: int
+    count: int
 
 
 class ValuesOnly(RequestError):
@@ -60,6 +70,13 @@ class Sending:
         """Of each append: its records' offsets, counted from the first one."""
         self._order = order
         """Of each append: the numbers that its records have in the request."""
+
+    def ranges(self) -> list[Range]:
+        """What went to each partition, once it is done. Raises: LogMQError."""
+        return [
+            Range(append.partition.index, result.first_offset, result.first_offset + offsets[-1], len(offsets))
+            for append, result, offsets in zip(self.appends, self.results(), self._offsets, strict=True)
+        ]
 
     def results(self) -> list[Appended]:
         """What became of each append, once it is done. Raises: LogMQError, the first one's."""
@@ -100,7 +117,7 @@ async def produce_contents(
     """
     topic = await context.broker.ensure_topic(topic_name, format=Format.BATCH)
     await wait_for_room(context)
-    sending = begin(context, topic, contents, partition, names)
+    sending = begin(context, topic, contents, choice_for(context, topic, partition), names)
     await sending.appending
     return sending.placed()
 
@@ -111,15 +128,16 @@ async def wait_for_room(context: Context) -> None:
         await asyncio.shield(room)
 
 
+def choice_for(context: Context, topic: Topic, partition: int | None) -> Choice:
+    """Where a request's records go that name no partition: to `partition`, if it is given."""
+    return Choice(context.partitioner, topic.name, topic.partition_count, partition)
+
+
 def begin(
-    context: Context,
-    topic: Topic,
-    contents: Sequence[Content],
-    partition: int | None = None,
-    names: FieldNames = nth_record,
+    context: Context, topic: Topic, contents: Sequence[Content], choice: Choice, names: FieldNames = nth_record
 ) -> Sending:
     """Hand records, at least one, to the broker in one call. Raises: LogMQError: nothing is stored."""
-    groups = _by_partition(context, topic, contents, partition)
+    groups = _by_partition(contents, choice)
     now_ms = context.clock.now_ms()
     appends: list[Append] = []
     offsets: list[Sequence[int]] = []
@@ -127,8 +145,8 @@ def begin(
         place = TopicPartition(topic.name, index)
         try:
             context.broker.check_producible(place)
-        except LogMQError as error:
-            raise Fault(error, f"{names(order[0])}partition" if partition is None else None) from error
+        except UnknownPartition as error:
+            raise Fault(error, "partition" if index == choice.default else f"{names(order[0])}partition") from error
         chosen = contents if len(groups) == 1 else [contents[number] for number in order]
         _check_sizes(topic, chosen, order, names)
         if topic.format is Format.PLAIN:
@@ -142,23 +160,13 @@ def begin(
     return Sending(appends, offsets, list(groups.values()), appending)
 
 
-def _by_partition(
-    context: Context, topic: Topic, contents: Sequence[Content], partition: int | None
-) -> dict[int, Sequence[int]]:
+def _by_partition(contents: Sequence[Content], choice: Choice) -> dict[int, Sequence[int]]:
     """The numbers of the records that go to each partition."""
-    if partition is None and topic.partition_count == 1:
-        partition = 0
-    if partition is not None and {content.partition for content in contents} == {None}:
-        return {partition: range(len(contents))}
-    turn = partition
+    if choice.default is not None and {content.partition for content in contents} == {None}:
+        return {choice.default: range(len(contents))}
     groups: dict[int, list[int]] = {}
     for number, content in enumerate(contents):
-        chosen = content.partition if content.partition is not None else partition
-        if chosen is None and content.key is not None:
-            chosen = context.partitioner.of_key(content.key, topic.partition_count)
-        if chosen is None:
-            turn = context.partitioner.next_turn(topic.name, topic.partition_count) if turn is None else turn
-            chosen = turn
+        chosen = choice.of(content.key) if content.partition is None else content.partition
         groups.setdefault(chosen, []).append(number)
     return dict(groups)
 

@@ -2,26 +2,71 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime
 
 from logmq.limits import HTTP_READ_COUNT_MAX, READ_SIZE
-from logmq.model import Format, TopicPartition
+from logmq.model import Format, Topic, TopicPartition
 from logmq.protocols.http.context import Context
-from logmq.protocols.http.problems import InvalidInput
-from logmq.records import frames
+from logmq.protocols.http.problems import InvalidInput, UnreadableBatch
+from logmq.protocols.http.stored_records import Found, records_in, size_of
+from logmq.records import batches, frames
+from logmq.records.batches import Compression
+from logmq.records.records import Record
 from logmq.storage.engine import Chunk
 
 EARLIEST = "earliest"
 LATEST = "latest"
 _OFFSET_MAX = 2**63 - 1
 _FIRST_STEP_SIZE = 16 * 1024
+_FEW = 500
+"""Records that take a millisecond or two to be cut out."""
 
 
 async def read(context: Context, partition: TopicPartition, offset: int, size_max: int) -> Chunk:
     """See `LogStore.read`; from the page cache at once, if it is there."""
     chunk = context.broker.read_nowait(partition, offset, size_max)
     return await context.broker.read(partition, offset, size_max) if chunk is None else chunk
+
+
+async def find_records(
+    context: Context, partition: TopicPartition, offset: int, count_max: int, size_max: int
+) -> Found:
+    """The records from `offset` on that are there: at most `count_max`, and about `size_max` bytes of them.
+
+    At least one, if there is one. Raises: OffsetOutOfRange, Damaged, UnreadableBatch, UnknownTopic, UnknownPartition.
+    """
+    topic = context.broker.check_partition(partition)
+    found: list[Record] = []
+    size = 0
+    while (chunk := await read(context, partition, offset, min(READ_SIZE, size_max))).data:
+        try:
+            more = await _records_in(topic, chunk, offset, count_max - len(found), max(1, size_max - size))
+        except UnreadableBatch as error:
+            if not found:
+                raise
+            return Found(found, max(offset, error.first_offset))
+        found += more.records
+        size += sum(map(size_of, more.records))
+        offset = more.next_offset
+        if len(found) >= count_max or size >= size_max or offset < chunk.next_offset:
+            break
+    return Found(found, offset)
+
+
+async def _records_in(topic: Topic, chunk: Chunk, offset: int, count_max: int, size_max: int) -> Found:
+    """`records_in`, in a thread if it would hold up everybody else."""
+    if count_max <= _FEW and not _is_compressed(topic, chunk):
+        return records_in(topic, chunk, offset, count_max=count_max, size_max=size_max)
+    return await asyncio.to_thread(records_in, topic, chunk, offset, count_max=count_max, size_max=size_max)
+
+
+def _is_compressed(topic: Topic, chunk: Chunk) -> bool:
+    """Whether any batch has to be decompressed."""
+    if topic.format is Format.PLAIN:
+        return False
+    return any(header.compression != Compression.NONE for _, header in batches.headers(chunk.data))
 
 
 async def resolve_offset(context: Context, partition: TopicPartition, text: str) -> int:

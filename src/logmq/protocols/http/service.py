@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, cast
 
 from uvicorn.config import Config as UvicornConfig
@@ -15,6 +16,7 @@ from logmq.limits import HTTP_KEEP_ALIVE_S, HTTP_SOCKET_MESSAGE_SIZE_MAX
 from logmq.protocols.http.app import make_app
 from logmq.protocols.http.connection import HttpConnection
 from logmq.protocols.http.context import Context
+from logmq.protocols.http.socket_connection import SocketConnection
 
 _DRAIN_POLL_S = 0.02
 
@@ -30,7 +32,8 @@ class HttpService:
         self._uvicorn = UvicornConfig(
             cast(Any, make_app(self._context)),
             http=HttpConnection,
-            ws="websockets-sansio",
+            ws=SocketConnection,
+            ws_per_message_deflate=False,
             ws_max_size=HTTP_SOCKET_MESSAGE_SIZE_MAX,
             lifespan="off",
             log_config=None,
@@ -40,13 +43,20 @@ class HttpService:
             timeout_keep_alive=HTTP_KEEP_ALIVE_S,
         )
         self._uvicorn.load()
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # else a line or two for each WebSocket
 
     def __len__(self) -> int:
         return len(self._state.connections)
 
     def new(self) -> HttpConnection:
         """A protocol for a connection whose client speaks HTTP."""
-        return HttpConnection(self._uvicorn, self._state, self._loop, self._clock.now_ms)
+        return HttpConnection(
+            self._uvicorn,
+            self._state,
+            self._loop,
+            self._clock.now_ms,
+            self._context.config.slow_reader_timeout_ms / 1000,
+        )
 
     async def drain(self) -> None:
         """Answer what was begun, end streams, and close; returns when all connections are gone."""

@@ -5,7 +5,7 @@
 Produce requests overlap: they go to the broker back to back, and their responses follow as they are committed. Every
 other request waits until those before it are answered, and holds up those behind it until it is answered itself. While
 a request waits for its turn the transport does not read on, so what is kept for a client is bounded by one chunk, one
-request and the queue.
+request and the queue; what all clients together have sent of unfinished requests is bounded by the `Intake`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
+from logmq.limits import KAFKA_SMALL_REQUEST_SIZE
 from logmq.protocols.kafka.context import Context
 from logmq.protocols.kafka.counting import requests_of
 from logmq.protocols.kafka.dispatch import Answer, Later, Response, answer
 from logmq.protocols.kafka.framing import BadFrame, Frame, Frames
+from logmq.protocols.kafka.intake import Intake, Place
 from logmq.protocols.kafka.messages import MalformedRequest
 
 _log = logging.getLogger(__name__)
@@ -53,7 +55,8 @@ class KafkaConnection(asyncio.Protocol):
 
     __slots__ = (
         "_closing", "_context", "_frames", "_heard_at", "_in_flight", "_in_flight_size", "_lost", "_make_context",
-        "_on_lost", "_paused", "_queue_size_max", "_requests", "_room", "_stuck_since", "_task", "_timer", "_transport",
+        "_on_lost", "_paused", "_place", "_queue_size_max", "_requests", "_room", "_stuck_since", "_task", "_timer",
+        "_transport",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +65,7 @@ class KafkaConnection(asyncio.Protocol):
         *,
         request_size_max: int,
         queue_size_max: int,
+        intake: Intake,
         on_lost: Callable[[KafkaConnection], None],
     ) -> None:
         self._make_context = make_context
@@ -69,6 +73,7 @@ class KafkaConnection(asyncio.Protocol):
         self._queue_size_max = queue_size_max
         self._on_lost = on_lost
         self._frames = Frames(request_size_max)
+        self._place = Place(intake, self._go_on, self._give_way)
         self._requests: deque[Frame] = deque()
         self._in_flight: deque[_Pending] = deque()
         """Requests that are being answered, in order; `_in_flight_size` are their bytes."""
@@ -101,10 +106,13 @@ class KafkaConnection(asyncio.Protocol):
             return
         self._heard_at = self._context.clock.monotonic()
         try:
-            self._requests += self._frames.feed(data)
+            whole = self._frames.feed(data)
         except BadFrame as error:
             self._refuse(error)
             return
+        if whole:
+            self._place.arrived()
+            self._requests += whole
         self._go_on()
 
     def eof_received(self) -> bool:
@@ -130,6 +138,7 @@ class KafkaConnection(asyncio.Protocol):
         self._transport = None
         self._closing = True
         self._requests.clear()
+        self._place.leave()
         self._end_waiting(frozenset({_FETCH}))
         self._in_flight.clear()
         if self._timer is not None:
@@ -278,12 +287,21 @@ class KafkaConnection(asyncio.Protocol):
         """Read on only while no request waits for its turn."""
         if self._transport is None or self._closing or self._transport.is_closing():
             return
-        held_up = bool(self._requests) or self._stuck_since is not None
+        held_up = bool(self._requests) or self._stuck_since is not None or not self._has_room()
         if held_up and not self._paused:
             self._transport.pause_reading()
         elif self._paused and not held_up:
             self._transport.resume_reading()
         self._paused = held_up
+
+    def _has_room(self) -> bool:
+        """Whether the request that is coming in may come; if it has to wait for others, `_go_on` is called then."""
+        if self._task is not None:  # whose request may be large, and keeps its room
+            return self._frames.wanted <= KAFKA_SMALL_REQUEST_SIZE
+        return self._place.admits(self._frames.wanted, self._heard_at)
+
+    def _give_way(self, reason: str) -> None:
+        self._refuse(BadFrame(reason))
 
     def _refuse(self, error: BaseException) -> None:
         """The client did what cannot be: end its connection, and only that, once all before is answered."""

@@ -64,14 +64,14 @@ class Frames:
     A Produce may have `size_max` bytes, any other request PLAIN_REQUEST_SIZE_MAX at most.
     """
 
-    __slots__ = ("_chunks", "_have", "_size_max", "_wanted")
+    __slots__ = ("_chunks", "_have", "_size_max", "wanted")
 
     def __init__(self, size_max: int) -> None:
         self._size_max = size_max
         self._chunks: list[bytes | bytearray] = []
         self._have = 0
-        self._wanted = 0
-        """Bytes of the request that has begun, size included; 0 while its first bytes are missing."""
+        self.wanted = 0
+        """Bytes of the request that has begun, size included; 0 if none has, or its first bytes are missing."""
 
     @property
     def is_empty(self) -> bool:
@@ -96,13 +96,13 @@ class Frames:
 
     def _complete(self, chunk: bytes, frames: list[Frame]) -> bytes:
         """Add what the request that has begun still lacks; returns the rest."""
-        if not self._wanted:
+        if not self.wanted:
             chunk = b"".join((*self._chunks, chunk))
             self._drop()
             return chunk
-        missing = self._wanted - self._have
+        missing = self.wanted - self._have
         if len(chunk) < missing:
-            self._keep(chunk, self._wanted)
+            self._keep(chunk, self.wanted)
             return b""
         data = b"".join((*self._chunks, chunk if len(chunk) == missing else memoryview(chunk)[:missing]))
         self._drop()
@@ -110,7 +110,7 @@ class Frames:
         return chunk[missing:]
 
     def _keep(self, chunk: bytes, wanted: int) -> None:
-        self._wanted = wanted
+        self.wanted = wanted
         self._have += len(chunk)
         last = self._chunks[-1] if self._chunks else None
         if len(chunk) >= _SMALL_CHUNK_SIZE:
@@ -121,7 +121,7 @@ class Frames:
             self._chunks.append(bytearray(chunk))
 
     def _drop(self) -> None:
-        self._chunks, self._have, self._wanted = [], 0, 0
+        self._chunks, self._have, self.wanted = [], 0, 0
 
     def _size_at(self, data: bytes, position: int) -> int:
         """Bytes of the request at `position`, size included; 0 if too little is there to tell. Raises: BadFrame."""

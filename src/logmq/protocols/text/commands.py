@@ -285,8 +285,9 @@ _TABLE = (
     Command(
         "GROUP",
         "<group>",
-        "shows how far a group has come in each partition, and how far it is behind",
-        "a GROUP line, OFFSET <topic>/<partition> <offset> <high watermark> <lag> lines, then END <count>",
+        "shows who reads what in a group, how far it has come in each partition, and how far it is behind",
+        "a GROUP line, MEMBER <host> <client id> <member id> lines each with READS <topic>/<partition> lines,"
+        " OFFSET <topic>/<partition> <offset> <high watermark> <lag> lines, then END <count>",
         "GROUP billing",
         _group,
     ),

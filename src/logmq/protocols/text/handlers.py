@@ -10,6 +10,7 @@ from typing import Any
 
 from logmq.broker.broker import Broker
 from logmq.broker.groups.coordinator import GroupOverview
+from logmq.broker.groups.readers import Reader
 from logmq.config import TOPIC_SETTINGS
 from logmq.model import Topic
 from logmq.protocols.text.answers import END, NONE, OK, PONG, end
@@ -83,8 +84,12 @@ def list_groups(broker: Broker, _request: Groups) -> bytes:
 
 
 def describe_group(broker: Broker, request: DescribeGroup) -> bytes:
-    """A `GROUP` line, an `OFFSET` line for each partition that the group committed for, then `END <count>`."""
+    """A `GROUP` line; for each member a `MEMBER` line and a `READS` line for each of its partitions; an `OFFSET` line
+    for each partition that the group committed for; then `END <count>`."""
     lines = [_group_line(broker.group(request.group))]
+    for reader in broker.group_readers(request.group):
+        lines.append(_member_line(reader))
+        lines += [f"READS {partition}\n".encode() for partition in reader.partitions]
     offsets = sorted(broker.group_offsets(request.group).items())
     for partition, offset in offsets:
         bounds = broker.bounds(partition)
@@ -130,8 +135,17 @@ async def forget(broker: Broker, request: Forget) -> bytes:
 
 def _group_line(group: GroupOverview) -> bytes:
     # The name comes last: Kafka's clients may put spaces into it, and line ends, which would break the line.
-    name = "".join([letter if letter.isprintable() else "?" for letter in group.name])
-    return f"GROUP {group.state} {group.member_count} {name}\n".encode()
+    return f"GROUP {group.state} {group.member_count} {_on_one_line(group.name)}\n".encode()
+
+
+def _member_line(reader: Reader) -> bytes:
+    # Ids of clients and members are free text as well: the latter come last, the former are one word.
+    client_id = _on_one_line(reader.client_id).replace(" ", "_") or "-"
+    return f"MEMBER {reader.client_host or '-'} {client_id} {_on_one_line(reader.member_id)}\n".encode()
+
+
+def _on_one_line(text: str) -> str:
+    return "".join([letter if letter.isprintable() else "?" for letter in text])
 
 
 def _topic_line(topic: Topic) -> bytes:

@@ -2,6 +2,10 @@
 
 Every call is a transaction, durable when it returns (write-ahead log, synchronous=FULL). They run one after the other
 on a thread of their own: a commit waits for the disk.
+
+A sync that fails is final here as well: SQLite would write everything anew and ask again, but the kernel may have
+dropped pages of earlier transactions. So checkpoints, whose errors SQLite passes over when it makes them by itself, are
+made here.
 """
 
 from __future__ import annotations
@@ -21,13 +25,15 @@ from logmq.config import Config, topic_settings
 from logmq.errors import DiskFull, TopicExists, Unavailable, UnknownTopic, UnreadableDirectory
 from logmq.model import Format, SettingValue, Topic
 from logmq.storage.engine import Meta
-from logmq.storage.local.files import Files
+from logmq.storage.local.files import Files, SyncFailed
 from logmq.storage.local.names import META, parse_segment, stored_partition
 
 T = TypeVar("T")
 
 _VERSION = 1
 _RESERVE_SIZE = 256 * 1024
+_CHECKPOINT_TRANSACTIONS = 16
+"""Transactions after which the write-ahead log is taken over into the database: what they write fits the reserve."""
 _SYNC_ERRORS = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 _SCHEMA = """
 CREATE TABLE topics (
@@ -50,20 +56,33 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 class SqliteMeta:
     """Names and settings of topics."""
 
-    def __init__(self, directory: Path, config: Config, clock: Clock) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        config: Config,
+        clock: Clock,
+        on_failure: Callable[[BaseException], None] = lambda error: None,
+    ) -> None:
         """Open the database, made if it is not there. The directory must be locked by the caller.
+
+        `on_failure` is called on the loop when a sync failed: no change is taken any more, the process should stop.
 
         Raises:
             UnreadableDirectory: it is damaged, or of a newer version.
         """
         self._config = config
         self._clock = clock
+        self._on_failure = on_failure
+        self._failure: SyncFailed | None = None
+        self._since_checkpoint = 0
+        """Transactions."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="logmq-meta")
         self._database = sqlite3.connect(directory / META, isolation_level=None, check_same_thread=False)
         try:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.execute("PRAGMA foreign_keys = ON")
+            self._database.execute("PRAGMA wal_autocheckpoint = 0")
             self._prepare()
             self._reserve_room()
         except sqlite3.Error as error:
@@ -101,10 +120,14 @@ class SqliteMeta:
                 self._database.execute("ROLLBACK")
 
     async def _run(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, function)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._transaction, function, loop)
 
-    def _transaction(self, function: Callable[[], T]) -> T:
+    def _transaction(self, function: Callable[[], T], loop: asyncio.AbstractEventLoop) -> T:
+        if self._failure is not None:
+            raise Unavailable(f"the broker has stopped taking changes: {self._failure}")
         try:
+            self._checkpoint_if_due()
             self._database.execute("BEGIN IMMEDIATE")
             result = function()
             self._database.execute("COMMIT")
@@ -112,6 +135,8 @@ class SqliteMeta:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             if getattr(error, "sqlite_errorcode", None) in _SYNC_ERRORS:
+                self._failure = SyncFailed(f"sync of {META} failed: {error}")
+                loop.call_soon_threadsafe(self._on_failure, self._failure)
                 raise Unavailable(f"whether the change survives is unknown: {META}: {error}") from error
             if isinstance(error, sqlite3.OperationalError):
                 raise DiskFull(f"{META}: {error}") from error
@@ -120,6 +145,18 @@ class SqliteMeta:
             self._database.execute("ROLLBACK")
             raise
         return result
+
+    def _checkpoint_if_due(self) -> None:
+        self._since_checkpoint += 1
+        if self._since_checkpoint <= _CHECKPOINT_TRANSACTIONS:
+            return
+        try:
+            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:  # without room the log grows on, and this is tried again
+                raise
+        else:
+            self._since_checkpoint = 0
 
     async def topics(self) -> list[Topic]:
         """See `Meta.topics`."""

@@ -273,6 +273,7 @@ class LocalStore:
         return StoreStatistics(
             waiting_bytes=self._waiting_bytes,
             waiting_calls=self._waiting_calls,
+            log_size=sum([log.size() for log in list(self._logs.values())]),
             open_file_count=len(self._opened),
             journal_file_count=self._journal.file_count,
             journal_size=self._journal.size,

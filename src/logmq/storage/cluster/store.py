@@ -175,7 +175,15 @@ class ClusterStore:
 
     def store_statistics(self) -> StoreStatistics:
         """See `LogStore.store_statistics`."""
-        return StoreStatistics(self.pipeline.waiting_bytes, self.pipeline.waiting_calls, 0, 0, 0, -1, -1)
+        return StoreStatistics(
+            waiting_bytes=self.pipeline.waiting_bytes,
+            waiting_calls=self.pipeline.waiting_calls,
+            open_file_count=0,
+            journal_file_count=0,
+            journal_size=0,
+            disk_free_size=-1,
+            disk_size=-1,
+        )
 
     @property
     def failure(self) -> LogMQError | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from logmq.protocols.http.handlers import broker, groups, records, stream, topics
+from logmq.protocols.http.handlers import broker, durable_streams, groups, records, stream, topics
 from logmq.protocols.http.operations import Operation
 
 OPERATIONS: Sequence[Operation] = (
@@ -195,7 +195,50 @@ OPERATIONS: Sequence[Operation] = (
         answer_types=("text/event-stream",),
         problems=(404, 416),
     ),
+    Operation(
+        "PUT",
+        "/streams/{topic}",
+        durable_streams.create_stream,
+        "Make a durable stream",
+        "Durable Streams",
+        body_types=(durable_streams.ANY_TYPE,),
+        answer_types=(durable_streams.ANY_TYPE,),
+        status=201,
+        problems=(403, 404, 409, 413, 507),
+    ),
+    Operation(
+        "POST",
+        "/streams/{topic}",
+        durable_streams.append_to_stream,
+        "Append to a durable stream, or close it",
+        "Durable Streams",
+        body_types=(durable_streams.ANY_TYPE,),
+        status=204,
+        problems=(400, 403, 404, 409, 410, 413, 429, 507),
+    ),
+    Operation(
+        "GET",
+        "/streams/{topic}",
+        durable_streams.read_stream,
+        "Read or follow a durable stream",
+        "Durable Streams",
+        durable_streams.StreamQuery,
+        answer_types=(durable_streams.ANY_TYPE, "text/event-stream"),
+        problems=(404, 410),
+    ),
+    Operation(
+        "DELETE",
+        "/streams/{topic}",
+        durable_streams.delete_stream,
+        "Delete a durable stream",
+        "Durable Streams",
+        status=204,
+        problems=(403, 404, 410),
+    ),
 )
 
-ROUTES: Sequence[BaseRoute] = (WebSocketRoute("/topics/{topic}/stream", stream.stream_socket),)
+ROUTES: Sequence[BaseRoute] = (
+    WebSocketRoute("/topics/{topic}/stream", stream.stream_socket),
+    Route("/v1/stream/{topic}", durable_streams.any_method, methods=list(durable_streams.BY_METHOD)),
+)
 """Routes that are no calls of the API: pages, files, WebSockets."""

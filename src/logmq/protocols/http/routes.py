@@ -6,10 +6,35 @@ from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from logmq.protocols.http.handlers import broker, durable_streams, groups, records, stream, topics
+from logmq.protocols.http.console import console_routes
+from logmq.protocols.http.handlers import broker, durable_streams, groups, records, search, stream, topics
 from logmq.protocols.http.operations import Operation
 
 OPERATIONS: Sequence[Operation] = (
+    # A request is matched against one route after the other, so what is asked thousands of times a second comes first.
+    Operation(
+        "POST",
+        "/topics/{topic}/records",
+        records.produce_records,
+        "Store records",
+        "Records",
+        records.ProduceQuery,
+        body=records.NewRecords,
+        body_types=("application/json", records.NDJSON, records.BYTES),
+        answer=records.ProducedAnswer,
+        problems=(403, 404, 413, 429, 507),
+    ),
+    Operation(
+        "GET",
+        "/topics/{topic}/records",
+        records.read_records,
+        "Read records, or wait for them",
+        "Records",
+        records.ReadQuery,
+        answer=records.RecordsAnswer,
+        answer_types=("application/json", records.NDJSON, records.BYTES),
+        problems=(404, 406, 416),
+    ),
     Operation("GET", "/broker", broker.describe_broker, "Describe the broker", "Broker", answer=broker.BrokerAnswer),
     Operation(
         "GET",
@@ -87,29 +112,6 @@ OPERATIONS: Sequence[Operation] = (
         problems=(403, 404),
     ),
     Operation(
-        "POST",
-        "/topics/{topic}/records",
-        records.produce_records,
-        "Store records",
-        "Records",
-        records.ProduceQuery,
-        body=records.NewRecords,
-        body_types=("application/json", records.NDJSON, records.BYTES),
-        answer=records.ProducedAnswer,
-        problems=(403, 404, 413, 429, 507),
-    ),
-    Operation(
-        "GET",
-        "/topics/{topic}/records",
-        records.read_records,
-        "Read records, or wait for them",
-        "Records",
-        records.ReadQuery,
-        answer=records.RecordsAnswer,
-        answer_types=("application/json", records.NDJSON, records.BYTES),
-        problems=(404, 406, 416),
-    ),
-    Operation(
         "GET",
         "/topics/{topic}/records/{offset}",
         records.download_record,
@@ -118,6 +120,16 @@ OPERATIONS: Sequence[Operation] = (
         records.DownloadQuery,
         answer_types=(records.BYTES,),
         problems=(404,),
+    ),
+    Operation(
+        "GET",
+        "/topics/{topic}/search",
+        search.search_records,
+        "Search records, with progress",
+        "Records",
+        search.SearchQuery,
+        answer_types=(search.EVENTS,),
+        problems=(404, 429),
     ),
     Operation(
         "GET",
@@ -238,6 +250,7 @@ OPERATIONS: Sequence[Operation] = (
 )
 
 ROUTES: Sequence[BaseRoute] = (
+    *console_routes(OPERATIONS),
     WebSocketRoute("/topics/{topic}/stream", stream.stream_socket),
     Route("/v1/stream/{topic}", durable_streams.any_method, methods=list(durable_streams.BY_METHOD)),
 )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from logmq.protocols.http.console import console_routes
+from logmq.protocols.http.console import console_routes
 from logmq.protocols.http.handlers import broker, durable_streams, groups, records, search, stream, topics
 from logmq.protocols.http.operations import Operation
 
@@ -250,6 +251,7 @@ OPERATIONS: Sequence[Operation] = (
 )
 
 ROUTES: Sequence[BaseRoute] = (
+    *console_routes(OPERATIONS),
     *console_routes(OPERATIONS),
     WebSocketRoute("/topics/{topic}/stream", stream.stream_socket),
     Route("/v1/stream/{topic}", durable_streams.any_method, methods=list(durable_streams.BY_METHOD)),

@@ -14,6 +14,7 @@ from logmq.broker.groups.readers import Reader, classic_readers, consumer_reader
 from logmq.broker.groups.refusal import Refusal
 from logmq.broker.health import Health
 from logmq.broker.producer_ids import ProducerIds
+from logmq.broker.table_log import TableLog
 from logmq.broker.topics import Topics
 from logmq.clock import Clock
 from logmq.config import Config
@@ -67,7 +68,7 @@ class Broker:
         Raises: DiskFull, Unavailable.
         """
         topics = Topics(meta, store, config, await meta.topics())
-        await _ensure_offsets_topic(topics)
+        await _ensure_internal(topics, OFFSETS_TOPIC)
         offsets = CommittedOffsets(store)
         await offsets.load()
         await offsets.retain([topic.name for topic in topics])
@@ -106,6 +107,11 @@ class Broker:
     async def ensure_topic(self, name: str, *, format: Format) -> Topic:
         """The topic, made if it is not there. Raises: as `Topics.ensure`."""
         return await self._topics.ensure(name, format)
+
+    async def open_table(self, name: str) -> TableLog:
+        """The log of a table of the broker's own, made if it is not there. Raises: DiskFull."""
+        await _ensure_internal(self._topics, name)
+        return TableLog(self._store, name)
 
     async def alter_topic(
         self, name: str, *, partition_count: int | None = None, overrides: Mapping[str, str] | None = None
@@ -272,13 +278,13 @@ class Broker:
             raise GroupHasMembers(name)
 
 
-async def _ensure_offsets_topic(topics: Topics) -> None:
-    """Offsets are kept for as long as their groups are: no retention of the broker's may delete them."""
+async def _ensure_internal(topics: Topics, name: str) -> None:
+    """A topic of the broker's own, of which no retention deletes anything."""
     keep = {"retention.ms": "none", "retention.bytes": "none"}
     try:
-        settings = topics.get(OFFSETS_TOPIC).settings
+        settings = topics.get(name).settings
     except UnknownTopic:
-        await topics.create(OFFSETS_TOPIC, Format.PLAIN, 1, keep, internal=True)
+        await topics.create(name, Format.PLAIN, 1, keep, internal=True)
         return
     if settings.retention_ms is not None or settings.retention_bytes is not None:
-        await topics.alter(OFFSETS_TOPIC, None, keep)
+        await topics.alter(name, None, keep)

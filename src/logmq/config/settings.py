@@ -72,6 +72,9 @@ class Config:
     http_allowed_origins: tuple[str, ...] = _setting(
         (), kinds.ORIGINS, "sites whose pages may use the HTTP API (CORS); none but the broker's own"
     )
+    stream_long_poll_ms: int = _setting(
+        20 * SECOND, kinds.duration(1), "time that a long poll of a durable stream waits for more"
+    )
     group_initial_rebalance_delay_ms: int = _setting(
         0, kinds.duration(0, "no wait"), "time that the first member of a consumer group waits for others"
     )

@@ -1,14 +1,10 @@
-"""Producing lines of JSON without end: a body that is taken slice by slice, each slice one append.
-
-    body        |........|.....|..............|....         as it comes
-    slices      |  a     |  b                 |             whole lines: what came while the one before was committed
+"""Producing lines of JSON without end: the body is taken slice by slice (slices.py), each slice is one append.
 
 A line that is wrong ends the request; what was stored before it stays, and the problem says how much that is.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -16,14 +12,14 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from logmq.errors import LogMQError
-from logmq.limits import HTTP_SLICE_SIZE
 from logmq.model import Format
-from logmq.protocols.http.bodies import body_too_large, check_utf8, chunks_of
+from logmq.protocols.http.bodies import check_utf8
 from logmq.protocols.http.context import Context
 from logmq.protocols.http.new_records import Content, NewRecord, contents_of
 from logmq.protocols.http.partitioner import Choice
 from logmq.protocols.http.problems import Fault, InvalidInput, invalid_input, problem_of
 from logmq.protocols.http.producing import Range, Sending, begin, choice_for, wait_for_room
+from logmq.protocols.http.slices import LineSplitter, slices_of
 
 
 class LinesAnswer(msgspec.Struct, frozen=True):
@@ -31,69 +27,6 @@ class LinesAnswer(msgspec.Struct, frozen=True):
 
     count: int
     partitions: list[Range]
-
-
-class Lines:
-    """The body of a request, read ahead by a task of its own: whole lines, up to about two slices of them."""
-
-    def __init__(self, request: Request, line_size_max: int) -> None:
-        self._request = request
-        self._line_size_max = line_size_max
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._whole: list[bytes] = []
-        self._whole_size = 0
-        self._error: Exception | None = None
-        self._ended = False
-        self._changed = asyncio.Event()
-        self._taken = asyncio.Event()
-
-    async def read(self) -> None:
-        """Take the body as it comes, until it ends or fails, which `next` will say."""
-        try:
-            async for chunk in chunks_of(self._request):
-                self._add(chunk)
-                while self._whole_size >= HTTP_SLICE_SIZE:
-                    self._taken.clear()
-                    await self._taken.wait()
-        except (LogMQError, ClientDisconnect) as error:
-            self._error = error
-        else:
-            self._end_line(b"")
-        self._ended = True
-        self._changed.set()
-
-    def _add(self, chunk: bytes) -> None:
-        line_end = chunk.rfind(b"\n") + 1
-        if line_end:
-            self._end_line(chunk[:line_end])
-        self._pieces.append(chunk[line_end:])
-        self._size += len(chunk) - line_end
-        if self._size > self._line_size_max:
-            raise body_too_large(self._line_size_max, "a line")
-
-    def _end_line(self, data: bytes) -> None:
-        self._whole += (*self._pieces, data)
-        self._whole_size += self._size + len(data)
-        self._pieces.clear()
-        self._size = 0
-        self._changed.set()
-
-    async def next(self) -> bytes:
-        """The lines that came since the last call, at least one; empty at the end of the body.
-
-        Raises: BodyTooLarge, BodyTooSlow, ClientDisconnect, after all lines that came before.
-        """
-        while not self._whole and not self._ended:
-            self._changed.clear()
-            await self._changed.wait()
-        if not self._whole and self._error is not None:
-            raise self._error
-        lines = b"".join(self._whole)
-        self._whole.clear()
-        self._whole_size = 0
-        self._taken.set()
-        return lines
 
 
 class LinesProducer:
@@ -182,23 +115,18 @@ async def produce_lines(request: Request, context: Context, topic_name: str, par
     Durability: as `produce`, all of them when it returns; those that came before an error stay.
     Raises: Fault, which says how many those are; ClientDisconnect.
     """
-    lines = Lines(request, context.config.http_body_size_max_bytes)
-    reading = asyncio.create_task(lines.read())
     producer = LinesProducer(context, topic_name, partition)
-    try:
-        while slice_ := await lines.next():
-            await producer.add(slice_)
-        answer = await producer.finish()
-    except (LogMQError, ClientDisconnect) as error:
-        with suppress(LogMQError):
-            await producer.finish()
-        if isinstance(error, ClientDisconnect):
-            raise
-        raise Fault(error, problem_of(error).field, producer.stored_count) from error
-    finally:
-        reading.cancel()
-        with suppress(asyncio.CancelledError):
-            await reading
+    async with slices_of(request, LineSplitter(), context.config.http_body_size_max_bytes) as slices:
+        try:
+            while lines := await slices.next():
+                await producer.add(b"".join(lines))
+            answer = await producer.finish()
+        except (LogMQError, ClientDisconnect) as error:
+            with suppress(LogMQError):
+                await producer.finish()
+            if isinstance(error, ClientDisconnect):
+                raise
+            raise Fault(error, problem_of(error).field, producer.stored_count) from error
     if not answer.count:
         raise InvalidInput("the body has no records")
     return answer

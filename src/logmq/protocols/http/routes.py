@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from logmq.protocols.http.handlers import broker, groups, records, stream, topics
+from logmq.protocols.http.console import console_routes
+from logmq.protocols.http.console import console_routes
+from logmq.protocols.http.handlers import broker, durable_streams, groups, records, search, stream, topics
 from logmq.protocols.http.operations import Operation
 
 OPERATIONS: Sequence[Operation] = (
+    # A request is matched against one route after the other, so what is asked thousands of times a second comes first.
+    Operation(
+        "POST",
+        "/topics/{topic}/records",
+        records.produce_records,
+        "Store records",
+        "Records",
+        records.ProduceQuery,
+        body=records.NewRecords,
+        body_types=("application/json", records.NDJSON, records.BYTES),
+        answer=records.ProducedAnswer,
+        problems=(403, 404, 413, 429, 507),
+    ),
+    Operation(
+        "GET",
+        "/topics/{topic}/records",
+        records.read_records,
+        "Read records, or wait for them",
+        "Records",
+        records.ReadQuery,
+        answer=records.RecordsAnswer,
+        answer_types=("application/json", records.NDJSON, records.BYTES),
+        problems=(404, 406, 416),
+    ),
     Operation("GET", "/broker", broker.describe_broker, "Describe the broker", "Broker", answer=broker.BrokerAnswer),
     Operation(
         "GET",
@@ -87,29 +113,6 @@ OPERATIONS: Sequence[Operation] = (
         problems=(403, 404),
     ),
     Operation(
-        "POST",
-        "/topics/{topic}/records",
-        records.produce_records,
-        "Store records",
-        "Records",
-        records.ProduceQuery,
-        body=records.NewRecords,
-        body_types=("application/json", records.NDJSON, records.BYTES),
-        answer=records.ProducedAnswer,
-        problems=(403, 404, 413, 429, 507),
-    ),
-    Operation(
-        "GET",
-        "/topics/{topic}/records",
-        records.read_records,
-        "Read records, or wait for them",
-        "Records",
-        records.ReadQuery,
-        answer=records.RecordsAnswer,
-        answer_types=("application/json", records.NDJSON, records.BYTES),
-        problems=(404, 406, 416),
-    ),
-    Operation(
         "GET",
         "/topics/{topic}/records/{offset}",
         records.download_record,
@@ -118,6 +121,16 @@ OPERATIONS: Sequence[Operation] = (
         records.DownloadQuery,
         answer_types=(records.BYTES,),
         problems=(404,),
+    ),
+    Operation(
+        "GET",
+        "/topics/{topic}/search",
+        search.search_records,
+        "Search records, with progress",
+        "Records",
+        search.SearchQuery,
+        answer_types=(search.EVENTS,),
+        problems=(404, 429),
     ),
     Operation(
         "GET",
@@ -195,7 +208,52 @@ OPERATIONS: Sequence[Operation] = (
         answer_types=("text/event-stream",),
         problems=(404, 416),
     ),
+    Operation(
+        "PUT",
+        "/streams/{topic}",
+        durable_streams.create_stream,
+        "Make a durable stream",
+        "Durable Streams",
+        body_types=(durable_streams.ANY_TYPE,),
+        answer_types=(durable_streams.ANY_TYPE,),
+        status=201,
+        problems=(403, 404, 409, 413, 507),
+    ),
+    Operation(
+        "POST",
+        "/streams/{topic}",
+        durable_streams.append_to_stream,
+        "Append to a durable stream, or close it",
+        "Durable Streams",
+        body_types=(durable_streams.ANY_TYPE,),
+        status=204,
+        problems=(400, 403, 404, 409, 410, 413, 429, 507),
+    ),
+    Operation(
+        "GET",
+        "/streams/{topic}",
+        durable_streams.read_stream,
+        "Read or follow a durable stream",
+        "Durable Streams",
+        durable_streams.StreamQuery,
+        answer_types=(durable_streams.ANY_TYPE, "text/event-stream"),
+        problems=(404, 410),
+    ),
+    Operation(
+        "DELETE",
+        "/streams/{topic}",
+        durable_streams.delete_stream,
+        "Delete a durable stream",
+        "Durable Streams",
+        status=204,
+        problems=(403, 404, 410),
+    ),
 )
 
-ROUTES: Sequence[BaseRoute] = (WebSocketRoute("/topics/{topic}/stream", stream.stream_socket),)
+ROUTES: Sequence[BaseRoute] = (
+    *console_routes(OPERATIONS),
+    *console_routes(OPERATIONS),
+    WebSocketRoute("/topics/{topic}/stream", stream.stream_socket),
+    Route("/v1/stream/{topic}", durable_streams.any_method, methods=list(durable_streams.BY_METHOD)),
+)
 """Routes that are no calls of the API: pages, files, WebSockets."""

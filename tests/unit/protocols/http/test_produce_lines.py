@@ -10,7 +10,7 @@ from tests.unit.protocols.http.http_session import Client, HttpStage, http_stage
 from tests.unit.protocols.kafka.kafka_session import turns, until
 
 from logmq.model import Format, TopicPartition
-from logmq.protocols.http import record_lines
+from logmq.protocols.http import slices
 from logmq.protocols.http.app import make_app
 
 LINES = {"content-type": "application/x-ndjson"}
@@ -45,7 +45,7 @@ async def test_lines_however_they_are_cut(http: HttpStage, piece_size: int) -> N
 
 async def test_lines_over_several_partitions_and_slices(http: HttpStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each slice is one append; keys decide, lines without one stay in one partition for the whole request."""
-    monkeypatch.setattr(record_lines, "HTTP_SLICE_SIZE", 1000)
+    monkeypatch.setattr(slices, "HTTP_SLICE_SIZE", 1000)
     await http.broker.create_topic("t", format=Format.BATCH, partition_count=3)
     client = Client("POST", "/topics/t/records", headers=LINES)
     async with running(client, make_app(http.context)) as task:
@@ -65,7 +65,7 @@ async def test_lines_over_several_partitions_and_slices(http: HttpStage, monkeyp
 
 async def test_a_slice_is_read_while_one_is_committed(http: HttpStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A held commit holds back the next append and, from a slice on, reading; memory stays bounded."""
-    monkeypatch.setattr(record_lines, "HTTP_SLICE_SIZE", 1000)
+    monkeypatch.setattr(slices, "HTTP_SLICE_SIZE", 1000)
     http.broker.held = True
     client = Client("POST", "/topics/t/records", headers=LINES)
     async with running(client, make_app(http.context)) as task:

@@ -10,7 +10,7 @@ import logging
 from enum import Enum
 
 from logmq.errors import LogMQError
-from logmq.limits import LIVE_PAUSE_S, LIVE_STALL_TIME_MAX_S, LIVE_WAITING_SIZE_MAX
+from logmq.limits import LIVE_PAUSE_S, LIVE_WAITING_SIZE_MAX
 from logmq.protocols.http.context import Context
 from logmq.protocols.http.live.feed import Feed
 from logmq.protocols.http.live.hub import Hub, Wanted
@@ -100,8 +100,9 @@ class Subscription:
         behind = [index for index, offset in self._feed.positions.items() if positions.get(index, 0) < offset]
         for index in behind:
             self.write(await self._reader.read(index, until=self._feed.positions[index]))
-            if not await self._outlet.drained(LIVE_STALL_TIME_MAX_S):
-                self._drop(f"took nothing for {LIVE_STALL_TIME_MAX_S:g} s")
+            timeout_s = self._context.config.slow_reader_timeout_ms / 1000
+            if not await self._outlet.drained(timeout_s):
+                self._drop(f"it took too little for {timeout_s:g} s")
                 return
         # With nothing behind, the feed is about to read what this has already seen of it.
         await asyncio.sleep(0 if behind else LIVE_PAUSE_S)

@@ -22,7 +22,7 @@ import yaml
 
 from logmq.cli.exits import ExitCode
 from logmq.config import Config, load_config, parse_duration
-from logmq.server.server import EXIT_SYNC_FAILED
+from logmq.server.engines import EXIT_SYNC_FAILED
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -144,6 +144,14 @@ def _parse_directory(text: str) -> Path:
         raise ValueError(text) from error
 
 
+def _parse_address(text: str) -> str | None:
+    if text.lower() == "none":
+        return None
+    if "://" not in text or not text.isprintable() or " " in text:
+        raise ValueError(text)
+    return text
+
+
 def _parse_listen(text: str) -> tuple[ListenAddress, ...]:
     if text.lower() == "none":
         return ()
@@ -184,6 +192,9 @@ ORIGINS = Kind(
     _parse_names,
     _show_names,
     several=True,
+)
+ADDRESS: Kind[str | None] = Kind(
+    "an address such as etcd://host:2379/name or s3://bucket, or none", _parse_address, lambda value: value or "none"
 )
 DIRECTORY = Kind("a directory", _parse_directory, str)
 SYNC = Kind("always, never, or an interval from 1ms to 1h such as 100ms", _parse_sync, str)

@@ -33,6 +33,12 @@ class Config:
         (), kinds.LISTEN, "more addresses to listen on, each for every protocol or for one alone"
     )
     data_dir: Path = _setting(Path("data"), kinds.DIRECTORY, "directory that holds everything; one process at a time")
+    cluster: str | None = _setting(
+        None, kinds.ADDRESS, "etcd of a cluster, such as etcd://host:2379/name; with it nothing lies in data_dir"
+    )
+    objects: str | None = _setting(
+        None, kinds.ADDRESS, "object store of a cluster, such as s3://bucket/path or file:///shared"
+    )
     sync: SyncMode = _setting(SYNC_ALWAYS, kinds.SYNC, "when appends are synced to disk; see docs/guarantees.md")
     retention_ms: int | None = _setting(None, kinds.RETENTION_TIME, "age at which a topic's old segments are deleted")
     retention_bytes: int | None = _setting(

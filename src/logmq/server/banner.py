@@ -1,79 +1,23 @@
-"""What the broker says when it starts: where data lies, what an acknowledgement means, what recovery found."""
+"""What the broker says when it starts: where it listens, where data lies, what an acknowledgement means."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from logmq import __version__
-from logmq.config import Config, SyncMode, show_address
-from logmq.storage.local.recovery import Report
-
-_log = logging.getLogger("logmq.recovery")
+from logmq.config import Config, show_address
 
 _CLIENTS = {"any": "every protocol", "text": "text alone", "kafka": "Kafka alone", "http": "HTTP alone"}
 
 
-def banner_lines(config: Config, addresses: Sequence[tuple[str, int]], report: Report, start_s: float) -> Iterator[str]:
+def banner_lines(
+    config: Config, addresses: Sequence[tuple[str, int]], facts: Iterable[tuple[str, str]], start_s: float
+) -> Iterator[str]:
     """The lines of the banner; `addresses` are the port's and those of `config.listen`, as they came to be."""
     host, port = addresses[0]
     yield f"LogMQ {__version__}  ready on {show_address(host, port)} after {start_s * 1000:.0f} ms"
     for address, listen in zip(addresses[1:], config.listen, strict=True):
         yield f"  also on   {show_address(*address)}, for {_CLIENTS[listen.protocol]}"
-    yield f"  data      {config.data_dir.absolute()}"
-    yield f"  sync      {_promise(config.sync)}"
-    yield f"  recovery  {recovery_summary(report)}"
+    for name, text in facts:
+        yield f"  {name:<9} {text}"
     yield f"  try       printf 'PRODUCE greetings hello-world\\nCONSUME greetings 0\\nQUIT\\n' | nc {host} {port}"
-
-
-def _promise(mode: SyncMode) -> str:
-    if mode.name == "always":
-        return "always: OK means that the message survives a power cut"
-    if mode.name == "never":
-        return "never: OK does NOT mean that the message survives a power cut; the system writes when it likes"
-    return f"every {mode}: OK comes at once; a power cut may take the last {mode} of messages"
-
-
-def recovery_summary(report: Report) -> str:
-    """One line for people."""
-    if report.new:
-        return "a new directory"
-    if report.clean:
-        return "nothing to do"
-    facts = [
-        (report.replayed_commits, f"{report.replayed_commits} commits taken from the journal"),
-        (report.undone_commits, f"{report.undone_commits} unfinished commits undone"),
-        (report.cut_bytes, f"{sum(report.cut_bytes.values())} bytes cut that were never acknowledged"),
-        (report.repaired_indexes, f"{len(report.repaired_indexes)} indexes repaired"),
-        (report.mended_journals, f"{len(report.mended_journals)} journal headers mended"),
-        (report.checkpoint_damaged, "the checkpoint was damaged and made anew"),
-        (report.missing_commits, f"{len(report.missing_commits)} COMMITS LOST from the journal"),
-        (report.damaged, f"{len(report.damaged)} DAMAGED RANGES, see the log"),
-    ]
-    return "; ".join(text for there, text in facts if there)
-
-
-def report_recovery(report: Report) -> None:
-    """Log each thing that recovery found, one line each."""
-    for damage in report.damaged:
-        _log.error(
-            "records are damaged and cannot be served",
-            extra={
-                "partition": str(damage.partition),
-                "first_offset": damage.first_offset,
-                "next_offset": damage.next_offset,
-            },
-        )
-    if report.missing_commits:
-        _log.error(
-            "commits cannot be read from the journal any more",
-            extra={"first": report.missing_commits[0], "last": report.missing_commits[-1]},
-        )
-    for name, size in report.cut_bytes.items():
-        _log.warning("cut bytes that were never acknowledged", extra={"file": name, "bytes": size})
-    for name in report.mended_journals:
-        _log.warning("mended a damaged journal header", extra={"file": name})
-    for name in report.repaired_indexes:
-        _log.warning("repaired an index", extra={"file": name})
-    for name in report.unknown_files:
-        _log.warning("a file belongs to no topic and was left alone", extra={"file": name})

@@ -1,10 +1,12 @@
 """One broker process, from start to stop.
 
-  start   limits of the process -> lock the directory -> bind the port -> open Meta -> recover -> broker -> listen
-  serve   until a signal asks to stop, or a sync fails
+  start   limits of the process -> engine -> broker -> listen
+            local files    lock the directory -> bind the port -> open Meta -> recover
+            a cluster      announce this broker -> stand by until no other leads -> take over -> bind the port
+  serve   until a signal asks to stop, a sync fails or another broker takes over
   stop    accept nobody -> let connections finish, so long and no longer -> last checkpoint -> release
 
-This is the only place that picks a storage engine.
+engines.py knows the engines.
 """
 
 from __future__ import annotations
@@ -21,23 +23,20 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from logmq.broker.broker import Broker
-from logmq.broker.topics import specs_of
 from logmq.clock import SYSTEM_CLOCK
 from logmq.config import Config, show_address
 from logmq.errors import StartupError
 from logmq.protocols.detect import Wire
-from logmq.server.banner import banner_lines, report_recovery
+from logmq.server.banner import banner_lines
 from logmq.server.connections import Connections
+from logmq.server.engines import Engine, open_cluster, open_local
 from logmq.server.listener import Listener, bind
-from logmq.storage.local.files import Directory, SyncFailed
-from logmq.storage.local.meta import SqliteMeta, finish_drops
-from logmq.storage.local.store import LocalStore
+from logmq.storage.engine import LogStore
+from logmq.storage.local.files import Directory
 
 _log = logging.getLogger("logmq.server")
 
 EXIT_OK = 0
-EXIT_SYNC_FAILED = 74
-"""EX_IOERR of sysexits.h: the disk failed; a restart alone will not help, so a supervisor should not loop."""
 
 _SWITCH_INTERVAL_S = 0.0002
 """With the default of 5 ms the commit thread waits that long for a busy loop to let go of the interpreter."""
@@ -47,12 +46,12 @@ _REPEATED_SIGNAL_S = 1.0
 
 
 class Server:
-    """A broker over local files."""
+    """A broker over one of the engines."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._stopping = asyncio.Event()
-        self._failure: BaseException | None = None
+        self._exit_code = EXIT_OK
 
     async def run(self) -> int:
         """Start, serve until asked to stop, stop. Returns the exit code.
@@ -63,47 +62,51 @@ class Server:
         _raise_descriptor_limit()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         async with AsyncExitStack() as stack:
-            listeners, store, connections = await self._start(stack)
+            stack.enter_context(_signals(self._stopping.set))  # whoever reads the banner may ask to stop at once
+            started = await self._start(stack)
+            if started is None:
+                return self._exit_code
+            listeners, engine, connections = started
             addresses = [listener.address for listener in listeners]
-            maintenance = asyncio.create_task(self._maintain(store))
-            with _signals(self._stopping.set):  # before the banner: whoever reads it may ask to stop at once
-                for line in banner_lines(self._config, addresses, store.report, time.perf_counter() - began):
-                    print(line, file=sys.stderr, flush=True)  # noqa: T201
-                # What was made until now stays until the end: the collector need not look at it again.
-                gc.collect()
-                gc.freeze()
-                for listener, wire in zip(listeners, self._wires(), strict=True):
-                    listener.start(partial(connections.new, wire), connections.is_full, connections.refused)
-                await self._stopping.wait()
-                _log.info("stopping", extra={"connections": len(connections)})
-                for listener in listeners:
-                    listener.close()
-                maintenance.cancel()
-                await connections.drain(self._config.drain_timeout_ms / 1000)
-                await stack.aclose()
-        if self._failure is not None:
-            return EXIT_SYNC_FAILED
-        _log.info("stopped")
-        return EXIT_OK
+            maintenance = asyncio.create_task(self._maintain(engine.store))
+            for line in banner_lines(self._config, addresses, engine.facts, time.perf_counter() - began):
+                print(line, file=sys.stderr, flush=True)  # noqa: T201
+            # What was made until now stays until the end: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            for listener, wire in zip(listeners, self._wires(), strict=True):
+                listener.start(partial(connections.new, wire), connections.is_full, connections.refused)
+            await self._stopping.wait()
+            _log.info("stopping", extra={"connections": len(connections)})
+            for listener in listeners:
+                listener.close()
+            maintenance.cancel()
+            await connections.drain(self._config.drain_timeout_ms / 1000)
+        if self._exit_code == EXIT_OK:
+            _log.info("stopped")
+        return self._exit_code
 
-    async def _start(self, stack: AsyncExitStack) -> tuple[list[Listener], LocalStore, Connections]:
-        """Everything but listening; what `stack` holds is released in the opposite order."""
+    async def _start(self, stack: AsyncExitStack) -> tuple[list[Listener], Engine, Connections] | None:
+        """Everything but listening; what `stack` holds is released in the opposite order. None: asked to stop."""
         config = self._config
-        directory = Directory(config.data_dir)
-        stack.callback(directory.close)
-        listeners = self._bind(stack)
-        meta = SqliteMeta(config.data_dir, config, SYSTEM_CLOCK, self._on_failure)
-        stack.push_async_callback(meta.close)
-        await finish_drops(meta, directory)  # before recovery, which would take the files for unknown ones
-        specs = [spec for topic in await meta.topics() for spec in specs_of(topic)]
-        try:
-            store = LocalStore.open(directory, specs, config, SYSTEM_CLOCK, self._on_failure)
-        except (OSError, SyncFailed) as error:
-            raise StartupError(f"{config.data_dir} cannot be recovered: {error}") from error
-        stack.push_async_callback(store.close)
-        report_recovery(store.report)
-        broker = await Broker.start(meta, store, config, SYSTEM_CLOCK)
-        return listeners, store, Connections(broker, config, SYSTEM_CLOCK)
+        engine: Engine | None
+        if config.cluster is None and config.objects is None:
+            directory = Directory(config.data_dir)
+            stack.callback(directory.close)
+            listeners = self._bind(stack)
+            engine = await open_local(config, stack, directory, self._fail)
+        else:
+            engine = await open_cluster(config, stack, self._stopping, self._fail)
+            if engine is None:
+                return None
+            listeners = self._bind(stack)
+        broker = await Broker.start(engine.meta, engine.store, config, SYSTEM_CLOCK)
+        return listeners, engine, Connections(broker, config, SYSTEM_CLOCK)
+
+    def _fail(self, error: BaseException, exit_code: int) -> None:
+        """Nothing can be acknowledged any more."""
+        self._exit_code = self._exit_code or exit_code
+        self._stopping.set()
 
     def _bind(self, stack: AsyncExitStack) -> list[Listener]:
         """A listener on the port and on each further address, in this order."""
@@ -126,16 +129,7 @@ class Server:
         """The protocol that each listener is for; None for every protocol."""
         return [None, *(_WIRES[address.protocol] for address in self._config.listen)]
 
-    def _on_failure(self, error: BaseException) -> None:
-        _log.critical(
-            "the disk failed, stopping: nothing is acknowledged any more; check the disk, then start again",
-            extra={"reason": str(error)},
-            exc_info=None if isinstance(error, SyncFailed | OSError) else error,
-        )
-        self._failure = error
-        self._stopping.set()
-
-    async def _maintain(self, store: LocalStore) -> None:
+    async def _maintain(self, store: LogStore) -> None:
         while True:
             await asyncio.sleep(_MAINTENANCE_INTERVAL_S)
             await store.maintain()

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from logmq.protocols.http.console import console_routes
-from logmq.protocols.http.console import console_routes
 from logmq.protocols.http.handlers import broker, durable_streams, groups, records, search, stream, topics
 from logmq.protocols.http.operations import Operation
 

@@ -48,7 +48,8 @@ class EtcdKeys:
         if parts.scheme != "etcd" or not hosts:
             raise StartupError(f"{url!r} is not the address of an etcd: write etcd://host:2379/name")
         endpoints = [host if ":" in host else f"{host}:{_DEFAULT_PORT}" for host in hosts.split(",")]
-        client = Etcd3Client(endpoints, rpc_max_attempts=1, **_certificates(parse_qs(parts.query)))
+        certificates: Any = _certificates(parse_qs(parts.query))
+        client = Etcd3Client(endpoints, rpc_max_attempts=1, **certificates)
         await client.connect()
         keys = cls(client, f"/logmq/{parts.path.strip('/') or 'logmq'}/")
         try:

@@ -1,7 +1,7 @@
 """`Meta` on the cluster's keys: a topic is a key, and every change is a transaction that this broker must be alive for.
 
-    topics/<name>     JSON: format, log ids, overrides, created_ms, dropping
-    counters          JSON: the next log id and producer id, and the cluster's own id
+topics/<name>     JSON: format, log ids, overrides, created_ms, dropping
+counters          JSON: the next log id and producer id, and the cluster's own id
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from logmq.storage.engine import (
     Chunk,
     LogSpec,
     LogStatistics,
+    Meta,
     RecoveryStatistics,
     StoreStatistics,
 )
@@ -178,6 +179,7 @@ class ClusterStore:
         return StoreStatistics(
             waiting_bytes=self.pipeline.waiting_bytes,
             waiting_calls=self.pipeline.waiting_calls,
+            log_size=sum(log.size for lane in self.partitions.lanes for log in lane.logs.values()),
             open_file_count=0,
             journal_file_count=0,
             journal_size=0,
@@ -252,3 +254,10 @@ class ClusterStore:
                 async with asyncio.timeout(_LAST_CHECKPOINT_TIMEOUT_S):
                     await self.upkeep.checkpoint()
         await self.pipeline.close()
+
+
+async def finish_drops(meta: Meta, store: ClusterStore) -> None:
+    """Carry out drops that a crash cut off. Raises: NotLeader, Unavailable."""
+    for topic in await meta.dropping():
+        await store.pipeline.change(drops=topic.log_ids)
+        await meta.finish_drop(topic.name)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -20,7 +22,12 @@ from obstore.store import ObjectStore, from_url
 from logmq.errors import StartupError
 from logmq.storage.cluster.services import ObjectMissing, Objects, OutcomeUnknown
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
 _TIMEOUT_S = 30.0
+_RETRIES: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=_TIMEOUT_S)}
+"""Few: who writes tries again for as long as it takes."""
 _PROBE = b"LogMQ looks whether it may write here"
 
 
@@ -46,7 +53,10 @@ def _open(url: str) -> Objects:
     if parts.scheme == "file":
         return DirectoryObjects(Path(unquote(parts.path)))
     try:
-        return RemoteObjects(from_url(url, client_options={"timeout": f"{_TIMEOUT_S:g}s", "allow_http": True}))
+        store = from_url(
+            url, client_options={"timeout": f"{_TIMEOUT_S:g}s", "allow_http": True}, retry_config=_RETRIES
+        )  # fmt: skip
+        return RemoteObjects(store)
     except (BaseError, ValueError) as error:
         raise StartupError(
             f"{url!r} is not the address of an object store: write s3://bucket/path, gs://..., az://... or"

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from logmq.errors import LogMQError
 from logmq.protocols.http.admission import admitted
 from logmq.protocols.http.context import Context
-from logmq.protocols.http.counting import counted
+from logmq.protocols.http.counting import count_unmatched, counted
 from logmq.protocols.http.guard import Guard
 from logmq.protocols.http.operations import Endpoint
 from logmq.protocols.http.paths import Paths, route_path
@@ -72,7 +72,9 @@ async def _on_status(request: Request, error: Exception) -> Response:
     if request.method == "OPTIONS" and (status.status_code == _NOT_ALLOWED or request.scope["path"] == "*"):
         return Response(status_code=204, headers={"Allow": ", ".join(allowed)})
     headers = {"Allow": ", ".join(allowed)} if status.status_code == _NOT_ALLOWED else None
-    return answer_problem(problem_of_status(status), headers)
+    problem = problem_of_status(status)
+    count_unmatched(request, problem)
+    return answer_problem(problem, headers)
 
 
 async def _on_disconnect(_: Request, __: Exception) -> Response:

@@ -110,6 +110,8 @@ async def test_counters_add_up(http: HttpStage) -> None:
     await filled(http)
     await http.post("orders", {"records": [{"value": "x" * 100}] * 50})
     await http.client.get("/topics/nothing")
+    await http.client.get("/no/such/path")
+    await http.client.put("/topics")
     after = await scraped(http)
 
     def grown(name: str, **labels: str) -> float:
@@ -122,6 +124,8 @@ async def test_counters_add_up(http: HttpStage) -> None:
     assert grown("logmq_requests_total", api="POST /topics/{topic}/records") == 8
     assert grown("logmq_request_seconds_count", api="POST /topics/{topic}/records") == 8
     assert grown("logmq_request_errors_total", api="GET /topics/{topic}", code="UNKNOWN_TOPIC") == 1
+    assert grown("logmq_requests_total", api="Unmatched") == 2
+    assert grown("logmq_request_errors_total", api="Unmatched", code="METHOD_NOT_ALLOWED") == 1
     assert after.value("logmq_append_queue_bytes") == after.value("logmq_append_queue_calls") == 0
 
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from logmq.errors import LogMQError
 from logmq.protocols.http.admission import admitted
@@ -36,6 +36,7 @@ def make_app(context: Context) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
+    app.router.default = _nothing_here
     app.state.context = context
     return Guard(Paths(app), context.config)
 
@@ -59,6 +60,14 @@ def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
         return await endpoints["GET" if request.method == "HEAD" else request.method](request)
 
     return endpoint
+
+
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    """There is no route for the path, neither for a request nor for a WebSocket."""
+    if scope["type"] == "websocket":
+        await answer_problem(problem_of_status(HTTPException(404)))(scope, receive, send)
+        return
+    raise HTTPException(404)
 
 
 async def _on_error(_: Request, error: Exception) -> Response:

@@ -235,10 +235,13 @@ class GroupCoordinator:
         """Whether there is such a group."""
         return name in self._groups or name in self.consumers or bool(self.offsets.of_group(name))
 
+    def names(self) -> set[str]:
+        """The names of all groups."""
+        return {*self._groups, *self.offsets.groups(), *(group.name for group in self.consumers)}
+
     def overviews(self) -> list[GroupOverview]:
         """All groups by name."""
-        names = {*self._groups, *self.offsets.groups(), *(group.name for group in self.consumers)}
-        return [self.describe(name) for name in sorted(names)]
+        return [self.describe(name) for name in sorted(self.names())]
 
     def describe(self, name: str) -> GroupOverview:
         """A group, with its members if it is a classic one; one that does not exist is DEAD."""

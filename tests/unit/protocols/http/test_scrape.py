@@ -98,6 +98,8 @@ async def test_partitions_and_groups_are_told_as_they_are(http: HttpStage) -> No
     group = {"consumergroup": ODD_NAME}
     assert found.value("kafka_topic_partitions", topic="orders") == 3
     assert found.value("kafka_consumergroup_members", **group) == 0
+    assert found.series("logmq_groups") == {("Empty", "classic"): 1}
+    assert found.value("logmq_group_members") == 0
     assert found.value("kafka_consumergroup_lag", **group, topic="orders", partition="0") == 3
     assert found.value("kafka_consumergroup_lag", **group, topic="orders", partition="2") == 0
     assert found.value("kafka_consumergroup_lag_sum", **group, topic="orders") == 3

@@ -39,6 +39,12 @@ heartbeats a load; longer ones would keep dead members for hours. Kafka takes 6 
 NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60_000
 """How long a member that was never part of a generation may wait for one: nobody can say whether it lives. As Kafka."""
 
+EXPECTED_MEMBERS_WAIT_MS = 100
+EXPECTED_MEMBERS_WAIT_MAX_MS = 500
+"""How long a new group waits for members that are about to come, after the first and after each that came, and in all.
+Those who come later are learnt of by heartbeats, some three seconds apart; clients that start together join within a
+few tens of milliseconds."""
+
 PATTERN_SIZE_MAX = 4 * KIB
 PATTERN_STATES_MAX = 10_000
 """A regular expression that a consumer subscribes by: characters, and states once repetitions are written out."""

@@ -76,7 +76,9 @@ class Config:
         20 * SECOND, kinds.duration(1), "time that a long poll of a durable stream waits for more"
     )
     group_initial_rebalance_delay_ms: int = _setting(
-        0, kinds.duration(0, "no wait"), "time that the first member of a consumer group waits for others"
+        0,
+        kinds.duration(0, "no wait"),
+        "time that the first member of a consumer group waits for others; without it only for those about to join",
     )
     consumer_session_timeout_ms: int = _setting(
         45 * SECOND,

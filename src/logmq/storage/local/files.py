@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from logmq.errors import DirectoryInUse, LogMQError, UnreadableDirectory
+from logmq.model import Octets
 
 _IOV_MAX = 1024
 _ZEROS = bytes(1 << 20)
@@ -45,7 +46,7 @@ class File(Protocol):
         """`read_at` if it need not wait for the disk, else None."""
         ...
 
-    def write_at(self, position: int, buffers: Sequence[bytes]) -> None:
+    def write_at(self, position: int, buffers: Sequence[Octets]) -> None:
         """Write all buffers one after the other. Raises: OSError, after any part of them may have been written.
 
         Durability: none before `sync`.
@@ -148,7 +149,7 @@ class DiskFile:
             return None
         return bytes(buffer) if got == size else bytes(memoryview(buffer)[:got])
 
-    def write_at(self, position: int, buffers: Sequence[bytes]) -> None:
+    def write_at(self, position: int, buffers: Sequence[Octets]) -> None:
         """Write all buffers, going on after short writes."""
         if len(buffers) == 1:
             size = len(buffers[0])

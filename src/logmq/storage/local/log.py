@@ -15,7 +15,7 @@ from typing import NamedTuple
 from crc32c import crc32c
 
 from logmq.errors import Damaged, OffsetOutOfRange
-from logmq.model import Bounds
+from logmq.model import Bounds, Octets
 from logmq.records.codec import CODECS
 from logmq.storage.engine import Append, Chunk, LogSpec
 from logmq.storage.local.files import File, Files
@@ -33,7 +33,7 @@ class Written:
     log: Log
     before: End
     entry_count_before: int
-    buffers: list[bytes]
+    buffers: list[Octets]
     size: int
     offset_count: int
 
@@ -115,7 +115,7 @@ class Log:
         times = [timestamp_ms if append.timestamp_ms is None else append.timestamp_ms for append in appends]
         return max(self.last_append_ms, *times)
 
-    def _move_tail(self, appends: Sequence[Append], size: int, timestamp_ms: int) -> list[bytes]:
+    def _move_tail(self, appends: Sequence[Append], size: int, timestamp_ms: int) -> list[Octets]:
         """Move the tail over appends; returns their bytes as they are stored."""
         tail = self.tail
         placed = []

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from kio.index import load_request_schema, load_response_schema
 from kio.serial import entity_reader, entity_writer
+from logmq.protocols.kafka.intake import Intake
 from tests.unit.protocols.text_session import FakeTransport
 
 from logmq.broker.broker import Broker
@@ -24,7 +25,6 @@ from logmq.model import TopicPartition
 from logmq.protocols.kafka.api import APIS
 from logmq.protocols.kafka.connection import KafkaConnection
 from logmq.protocols.kafka.context import Context
-from logmq.protocols.kafka.intake import Intake
 from logmq.protocols.kafka.messages import build
 from logmq.records.records import Record, encode
 from logmq.storage.engine import Append, Appending, AppendResult

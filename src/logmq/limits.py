@@ -96,7 +96,8 @@ INLINE_SIZE_MAX = 2 * MIB
 
 COMMIT_SIZE_MAX = 8 * MIB
 """Bytes in one commit, give or take one append: what came in beyond that waits for the next, so that acknowledgements
-do not wait for more than a commit of this size."""
+do not wait for more than a commit of this size. One client may have two of them under way by default
+(`connection_queue_size_bytes`): while one is written the next is received."""
 
 CHECKPOINT_COMMITS_MAX = 50_000
 """Commits after which a checkpoint is due whatever the time: recovery replays about 100,000 commits a second."""

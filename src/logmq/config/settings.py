@@ -55,7 +55,7 @@ class Config:
         64 * MIB, kinds.size(MIB), "bytes of all clients that wait for the disk; beyond it reading pauses"
     )
     connection_queue_size_bytes: int = _setting(
-        4 * MIB, kinds.size(64 * KIB), "bytes of one client that wait for the disk; beyond it reading pauses"
+        16 * MIB, kinds.size(64 * KIB), "bytes of one client that wait for the disk; beyond it reading pauses"
     )
     kafka_request_size_max_bytes: int = _setting(
         100 * MIB, kinds.size(KIB), "largest Kafka request; a larger one ends its connection"

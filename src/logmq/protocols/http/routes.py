@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from logmq.protocols.http.console import console_routes
 from logmq.protocols.http.handlers import broker, durable_streams, groups, records, rest_proxy, search, stream, topics
+from logmq.protocols.http.handlers.documents import document_routes
 from logmq.protocols.http.operations import Operation
 from logmq.protocols.http.rest_proxy import v2, v3
 
@@ -303,6 +304,7 @@ OPERATIONS: Sequence[Operation] = (
 
 ROUTES: Sequence[BaseRoute] = (
     *console_routes(OPERATIONS),
+    *document_routes(OPERATIONS),
     WebSocketRoute("/topics/{topic}/stream", stream.stream_socket),
     Route("/v1/stream/{topic}", durable_streams.any_method, methods=list(durable_streams.BY_METHOD)),
 )

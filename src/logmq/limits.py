@@ -84,9 +84,9 @@ JOURNAL_FIRST_FILE_SIZE = 8 * MIB
 """The first journal file is written full of zeros before the broker listens, so it is small. None may be smaller: the
 record of any commit has to fit (INLINE_SIZE_MAX and 56 bytes for each log in it)."""
 
-DESCRIPTOR_RESERVE = 256
-"""Descriptors that connections leave to files: the journal, the topics' database and the logs that are being worked
-with. With few of them logs are closed and opened again more often."""
+DESCRIPTOR_RESERVE = 4096
+"""Descriptors that connections leave to files, where there are twice as many: logs that were written since the last
+checkpoint stay open until the next, each with its index."""
 
 OPEN_FILES_MAX = 4096
 """Log files held open for reading and writing; those least recently used are closed."""
@@ -125,7 +125,7 @@ DESCRIBED_PARTITIONS_MAX = 2000
 """Partitions in one answer to DescribeTopicPartitions; the client asks on from there. Kafka's default."""
 
 KAFKA_SMALL_REQUEST_SIZE = 64 * KIB
-"""Kafka requests up to this size are received without asking for room: what the transport reads in one go is as much."""
+"""Kafka requests up to this size are received without asking for room: a transport reads as much in one go."""
 
 KAFKA_LARGE_REQUEST_SIZE = 4 * MIB
 """Kafka requests beyond this size share half of the room for requests: clients' own usual limit is 1 MiB."""

@@ -12,12 +12,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import resource
 import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 
 from logmq.broker.broker import Broker
@@ -28,7 +27,9 @@ from logmq.errors import StartupError
 from logmq.protocols.detect import Wire
 from logmq.server.banner import banner_lines, report_recovery
 from logmq.server.connections import Connections
+from logmq.server.descriptors import raise_descriptor_limit, with_connections_that_fit
 from logmq.server.listener import Listener, bind
+from logmq.server.maintenance import maintain
 from logmq.storage.local.files import Directory, SyncFailed
 from logmq.storage.local.meta import SqliteMeta, finish_drops
 from logmq.storage.local.store import LocalStore
@@ -41,7 +42,6 @@ EXIT_SYNC_FAILED = 74
 
 _SWITCH_INTERVAL_S = 0.0002
 """With the default of 5 ms the commit thread waits that long for a busy loop to let go of the interpreter."""
-_MAINTENANCE_INTERVAL_S = 1.0
 _WIRES = {"any": None, "text": Wire.TEXT, "kafka": Wire.KAFKA, "http": Wire.HTTP}
 _REPEATED_SIGNAL_S = 1.0
 
@@ -60,12 +60,12 @@ class Server:
         Raises: StartupError.
         """
         began = time.perf_counter()
-        _raise_descriptor_limit()
+        self._config = with_connections_that_fit(self._config, raise_descriptor_limit())
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         async with AsyncExitStack() as stack:
             listeners, store, connections = await self._start(stack)
             addresses = [listener.address for listener in listeners]
-            maintenance = asyncio.create_task(self._maintain(store))
+            maintenance = asyncio.create_task(maintain(store))
             with _signals(self._stopping.set):  # before the banner: whoever reads it may ask to stop at once
                 for line in banner_lines(self._config, addresses, store.report, time.perf_counter() - began):
                     print(line, file=sys.stderr, flush=True)  # noqa: T201
@@ -135,11 +135,6 @@ class Server:
         self._failure = error
         self._stopping.set()
 
-    async def _maintain(self, store: LocalStore) -> None:
-        while True:
-            await asyncio.sleep(_MAINTENANCE_INTERVAL_S)
-            await store.maintain()
-
 
 class _signals:  # noqa: N801
     """Call `stop` on SIGINT and SIGTERM while the block runs; a later second signal ends the process at once.
@@ -165,10 +160,3 @@ class _signals:  # noqa: N801
     def __exit__(self, *_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.remove_signal_handler(number)
-
-
-def _raise_descriptor_limit() -> None:
-    """As many descriptors as the system lets us have: each connection and each log needs one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -145,7 +145,7 @@ class Log:
         """Begin a new segment at the end. Durability: its files' names are durable when it returns."""
         old = self.segments[-1]
         file = self.dirty.get(old) or old.file  # may fail, but not once there is a new segment that nobody goes on in
-        segment = create_segment(self._files, self._opened, self.spec, self.tail.offset)
+        segment = create_segment(self._opened, self.spec, self.tail.offset)
         self._files.sync_names()
         self.tail.close(timestamp_ms)
         self.dirty[old] = file  # its index has an entry more, for the next checkpoint to write
@@ -236,11 +236,11 @@ class Log:
         return self.sealed_size + self.committed.position
 
 
-def create_segment(files: Files, opened: OpenFiles, spec: LogSpec, base_offset: int) -> Segment:
+def create_segment(opened: OpenFiles, spec: LogSpec, base_offset: int) -> Segment:
     """Create the two files of an empty segment. Durability: their names are durable after `Files.sync_names`."""
     segment = Segment(opened, spec.partition, base_offset, 0)
-    opened.add(files.create(segment.index.name))
-    opened.add(files.create(segment.name))
+    opened.create(segment.index.name)
+    opened.create(segment.name)
     return segment
 
 

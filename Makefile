@@ -52,9 +52,13 @@ format: $(VENV)/.installed-dev ## Put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# A goal that is missed makes a program exit with 1; the others run all the same.
 bench: $(VENV)/.installed-bench ## Load tests beside other brokers; results in bench/results
-	$(BIN)/python bench/compare.py $(BENCH_ARGS)
-	$(BIN)/python bench/figures.py
+	@status=0; \
+	$(BIN)/python bench/compare.py $(BENCH_ARGS) || status=1; \
+	$(BIN)/python bench/figures.py || status=1; \
+	$(BIN)/python bench/kafka_compare.py || status=1; \
+	exit $$status
 
 dist: $(VENV)/.installed-dev ## Build the wheel and the source distribution into dist/
 	rm -rf dist

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,8 +16,8 @@ from bench.compare import ROOT
 from bench.kafka.brokers import ApacheKafka, Broker, LogMQ, Sink, Tansu
 from bench.kafka.figures import FIGURES
 from bench.kafka.plot import draw
-from bench.kafka.report import document, table, to_json
-from bench.kafka.rounds import SUBJECTS, Settings, compare
+from bench.kafka.report import document, from_json, table, to_json
+from bench.kafka.rounds import SUBJECTS, Comparison, Settings, compare
 from bench.report import write_json
 
 BROKERS: dict[str, Callable[[], Broker]] = {
@@ -37,6 +38,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--brokers", nargs="+", choices=BROKERS, default=list(BROKERS))
     parser.add_argument("--subjects", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
     parser.add_argument("--directory", type=Path, default=ROOT / "data", help="where all brokers keep their data")
+    parser.add_argument("--onto", type=Path, metavar="JSON", help="go on with an earlier run: more rounds or brokers")
     parser.add_argument("--results", type=Path, default=ROOT / "bench" / "results")
     return parser.parse_args(words)
 
@@ -46,20 +48,19 @@ def main(words: Sequence[str]) -> int:
     options = arguments(words)
     options.directory.mkdir(parents=True, exist_ok=True)
     machine.check_real_disk(options.directory)
-    brokers = [BROKERS[name]() for name in options.brokers]
-    versions = {broker.name: broker.version() for broker in brokers}
     facts = machine.facts(options.directory)
     machine.warn_if_busy(facts)
     settings = Settings(options.rounds, options.duration, options.warmup, options.subjects, options.directory)
-    comparison = compare(brokers, settings)
-    print("\n".join(table(comparison, list(versions))))
+    comparison = from_json(json.loads(options.onto.read_text()), settings) if options.onto else Comparison(settings)
+    compare([BROKERS[name]() for name in options.brokers], comparison)
+    print("\n".join(table(comparison)))
     options.results.mkdir(parents=True, exist_ok=True)
     stem = f"{facts['date'][:10]}-{facts['commit'].rstrip('+')}-kafka"
-    write_json(options.results / f"{stem}.json", to_json(comparison, facts, versions))
-    page = document(comparison, facts, versions, f"{stem}.png")
+    write_json(options.results / f"{stem}.json", to_json(comparison, facts))
+    page = document(comparison, facts, f"{stem}.png")
     (options.results / f"{stem}.md").write_text(page, encoding="utf-8")
     caption = f"{facts['cpu']}, {facts['cores']} cores, {facts['file_system']}; {stem}"
-    draw(comparison, list(versions), caption, options.results / f"{stem}.png")
+    draw(comparison, list(comparison.versions), caption, options.results / f"{stem}.png")
     print(f"written to {stem}.json, .md and .png", file=sys.stderr)
     medians = comparison.medians()
     return int(bool(comparison.failures) or any(figure.met(medians) is False for figure in FIGURES))

@@ -12,7 +12,7 @@ from statistics import median
 
 from bench.kafka.brokers import Broker
 from bench.kafka.figures import Medians
-from bench.kafka.measures import consume, idle, latency, one_at_a_time, partitions, produce
+from bench.kafka.measures import consume, idle, latency, one_at_a_time, page_cache, partitions, produce
 from bench.peers.process import ServerProcess
 from bench.rounds import temporary
 
@@ -34,9 +34,10 @@ class Settings:
 
 @dataclass(slots=True)
 class Comparison:
-    """All values: by figure, then by broker, one a round; and what went wrong."""
+    """All values: by figure, then by broker, one a round; the versions of all brokers; and what went wrong."""
 
     settings: Settings
+    versions: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
@@ -46,6 +47,11 @@ class Comparison:
             self.values.setdefault(name, {}).setdefault(broker, []).append(value)
             print(f"    {name:22}{value:>16,.2f}", file=sys.stderr, flush=True)
 
+    @property
+    def rounds(self) -> int:
+        """How many there were: those of this run and of the one that it went on with."""
+        return max((len(each) for values in self.values.values() for each in values.values()), default=0)
+
     def medians(self) -> Medians:
         """The median of the rounds."""
         return {
@@ -54,21 +60,31 @@ class Comparison:
         }
 
 
-def compare(brokers: Sequence[Broker], settings: Settings) -> Comparison:
+def compare(brokers: Sequence[Broker], comparison: Comparison) -> None:
     """Run everything; a measurement that fails is written down and the rest goes on."""
-    comparison = Comparison(settings)
+    present = [broker for broker in brokers if _is_installed(broker, comparison)]
+    settings, before = comparison.settings, comparison.rounds
     for number in range(settings.rounds):
-        first = number % len(brokers)
-        for broker in (*brokers[first:], *brokers[:first]):
+        first = (before + number) % max(1, len(present))
+        for broker in (*present[first:], *present[:first]):
             print(f"round {number + 1}/{settings.rounds}: {broker.name}", file=sys.stderr, flush=True)
             with temporary(settings.directory) as directory:
                 _measure(comparison, broker, directory)
-    return comparison
+
+
+def _is_installed(broker: Broker, comparison: Comparison) -> bool:
+    """Whether it can be run; one that cannot is written down, and left out."""
+    try:
+        comparison.versions[broker.name] = broker.version()
+    except FileNotFoundError as error:
+        comparison.failures.append(f"{broker.name}: {error}")
+        print(f"left out {broker.name}: {error}", file=sys.stderr, flush=True)
+    return broker.name in comparison.versions
 
 
 def _measure(comparison: Comparison, broker: Broker, directory: Path) -> None:
     with broker.start(directory) as server:
-        for subject, measure in _steps(server, broker, comparison.settings):
+        for subject, measure in _steps(server, broker, comparison.settings, directory):
             try:
                 comparison.add(broker.name, measure())
             except Exception as error:
@@ -79,11 +95,13 @@ def _measure(comparison: Comparison, broker: Broker, directory: Path) -> None:
             server.kill()  # all is measured: a clean stop would only take time
 
 
-def _steps(server: ServerProcess, broker: Broker, settings: Settings) -> list[tuple[str, _Step]]:
+def _steps(server: ServerProcess, broker: Broker, settings: Settings, directory: Path) -> list[tuple[str, _Step]]:
     """What is asked of this broker, in order: what is consumed was produced before."""
     duration_s, warmup_s = settings.duration_s, settings.warmup_s
     steps: list[tuple[str, _Step]] = []
     for size in SIZES:
+        if broker.stores and size == SIZES[-1]:
+            steps.append(("produce", partial(page_cache.measure, directory)))
         steps.append(("produce", partial(produce.measure, server, size, duration_s, warmup_s, broker.stores)))
         steps.append(("consume", partial(consume.measure, server, size, duration_s)))
     if broker.stores:

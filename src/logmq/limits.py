@@ -39,6 +39,12 @@ heartbeats a load; longer ones would keep dead members for hours. Kafka takes 6 
 NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60_000
 """How long a member that was never part of a generation may wait for one: nobody can say whether it lives. As Kafka."""
 
+EXPECTED_MEMBERS_WAIT_MS = 100
+EXPECTED_MEMBERS_WAIT_MAX_MS = 500
+"""How long a new group waits for members that are about to come, after the first and after each that came, and in all.
+Those who come later are learnt of by heartbeats, some three seconds apart; clients that start together join within a
+few tens of milliseconds."""
+
 PATTERN_SIZE_MAX = 4 * KIB
 PATTERN_STATES_MAX = 10_000
 """A regular expression that a consumer subscribes by: characters, and states once repetitions are written out."""
@@ -78,9 +84,9 @@ JOURNAL_FIRST_FILE_SIZE = 8 * MIB
 """The first journal file is written full of zeros before the broker listens, so it is small. None may be smaller: the
 record of any commit has to fit (INLINE_SIZE_MAX and 56 bytes for each log in it)."""
 
-DESCRIPTOR_RESERVE = 256
-"""Descriptors that connections leave to files: the journal, the topics' database and the logs that are being worked
-with. With few of them logs are closed and opened again more often."""
+DESCRIPTOR_RESERVE = 4096
+"""Descriptors that connections leave to files, where there are twice as many: logs that were written since the last
+checkpoint stay open until the next, each with its index."""
 
 OPEN_FILES_MAX = 4096
 """Log files held open for reading and writing; those least recently used are closed."""
@@ -90,7 +96,8 @@ INLINE_SIZE_MAX = 2 * MIB
 
 COMMIT_SIZE_MAX = 8 * MIB
 """Bytes in one commit, give or take one append: what came in beyond that waits for the next, so that acknowledgements
-do not wait for more than a commit of this size."""
+do not wait for more than a commit of this size. One client may have two of them under way by default
+(`connection_queue_size_bytes`): while one is written the next is received."""
 
 CHECKPOINT_COMMITS_MAX = 50_000
 """Commits after which a checkpoint is due whatever the time: recovery replays about 100,000 commits a second."""
@@ -118,7 +125,7 @@ DESCRIBED_PARTITIONS_MAX = 2000
 """Partitions in one answer to DescribeTopicPartitions; the client asks on from there. Kafka's default."""
 
 KAFKA_SMALL_REQUEST_SIZE = 64 * KIB
-"""Kafka requests up to this size are received without asking for room: what the transport reads in one go is as much."""
+"""Kafka requests up to this size are received without asking for room: a transport reads as much in one go."""
 
 KAFKA_LARGE_REQUEST_SIZE = 4 * MIB
 """Kafka requests beyond this size share half of the room for requests: clients' own usual limit is 1 MiB."""
@@ -146,8 +153,8 @@ HTTP_HEADER_COUNT_MAX = 200
 """A URL, and how many headers: a header of a few bytes costs a hundred times as much memory."""
 
 HTTP_FEED_SIZE = 4 * KIB
-"""Bytes that are parsed before the broker looks whether a request waits for its turn: some 150 of the smallest requests,
-which cost 4 KiB each."""
+"""Bytes that are parsed before the broker looks whether a request waits for its turn: some 150 of the smallest
+requests, which cost 4 KiB each."""
 
 HTTP_LINGER_S = 5.0
 """How long a client that is still sending may take to read why it is sent away."""
@@ -168,7 +175,7 @@ HTTP_PAGE_TOPICS_MAX = 10_000
 """Topics in one page of the HTTP API: about a megabyte, made in some 50 ms."""
 
 HTTP_TIMESTAMP_MAX_MS = 253_402_300_799_999
-"""The latest time that a record may be given by HTTP: the end of the year 9999, the last that dates are written with."""
+"""The latest time that a record may be given by HTTP: the end of the year 9999, the last that dates can name."""
 
 HTTP_TURNS_KEPT_MAX = 10_000
 """Topics for which the broker remembers whose turn it is among their partitions; a forgotten one begins anew."""
@@ -177,7 +184,7 @@ HTTP_SLICE_SIZE = 1 * MIB
 """Lines of JSON that become one append. The next slice is read meanwhile, so a client holds two at most."""
 
 HTTP_BATCH_SIZE = 1 * MIB
-"""Records of one request that become one batch, if the topic takes batches as large: consumers fetch as much at once."""
+"""Records of one request that become one batch, if the topic takes such: consumers fetch as much at once."""
 
 HTTP_DECOMPRESSED_SIZE_MAX = 16 * MIB
 """What one batch may become to be shown as JSON. Clients measure a batch before they compress it and keep it under a

@@ -14,6 +14,9 @@ from logmq.limits import TOPIC_NAME_SIZE_MAX
 _TOPIC_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{TOPIC_NAME_SIZE_MAX}}}")
 
 
+Octets: TypeAlias = bytes | bytearray | memoryview
+"""Bytes to be read, wherever they lie: views of a buffer save copies."""
+
 SettingValue: TypeAlias = int | str | None
 """What one setting of a topic can be; None is without limit."""
 

@@ -88,6 +88,15 @@ def test_a_cached_read_is_the_same_or_none(files: Files) -> None:
         assert file.read_cached_at(position, 3000) in {None, content[position : position + 3000]}
 
 
+def test_cached_reads_are_kept(files: Files) -> None:
+    """What one read gave does not change with the next one, shorter or longer."""
+    file = files.create("a.log")
+    content = bytes(range(256)) * 64
+    file.write_at(0, [content])
+    found = [(position, size, file.read_cached_at(position, size)) for position, size in ((0, 9000), (7, 50), (1, 9999))]
+    assert all(data in {None, content[position : position + size]} for position, size, data in found)
+
+
 def test_a_truncated_file_has_lost_its_end_for_good(files: Files) -> None:
     """Cut and extended again, a file reads zeros where its old bytes were."""
     file = files.create("f")

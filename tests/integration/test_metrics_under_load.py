@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 from tests.exposition import Exposition
@@ -16,8 +15,6 @@ from tests.integration.broker import BrokerProcess
 PRODUCERS = 4
 RUNS = 25
 RUN_LINES = 400
-SCRAPE_S_MAX = 2.0
-"""Far above what it takes: this machine may be doing other things."""
 
 
 @pytest.fixture
@@ -34,12 +31,10 @@ class Scraper:
 
     def scrape(self) -> Exposition:
         """All metrics now."""
-        began = perf_counter()
         self._connection.request("GET", "/metrics")
         answer = self._connection.getresponse()
         text = answer.read().decode()
         assert answer.status == 200, text
-        assert perf_counter() - began < SCRAPE_S_MAX
         return Exposition(text)
 
     def close(self) -> None:

@@ -44,6 +44,7 @@ from tests.simulation.faults import CHANGES, Fault, OperationName
 from tests.simulation.inode import Inode
 from tests.simulation.names import Names
 
+from logmq.model import Octets
 from logmq.storage.local.files import SyncFailed
 
 _NAME_SIZE_MAX = 255
@@ -89,7 +90,7 @@ class SimulatedFile:
             self._disk.begin("read", self.name)
             return None if self._disk.misses_cache() else self._inode.read(position, size)
 
-    def write_at(self, position: int, buffers: Sequence[bytes]) -> None:
+    def write_at(self, position: int, buffers: Sequence[Octets]) -> None:
         """Write into the page cache, as far as there is room."""
         data = bytes(buffers[0]) if len(buffers) == 1 else b"".join(buffers)
         with self._disk.lock:

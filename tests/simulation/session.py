@@ -162,7 +162,7 @@ class Session:
 
     def create(self, spec: LogSpec) -> None:
         """Create a log. Raises: OSError, SyncFailed."""
-        segment = create_segment(self.disk, self._opened, spec, 0)
+        segment = create_segment(self._opened, spec, 0)
         self.disk.sync_names()
         log = Log(self.disk, self._opened, spec, LogState((segment,), 0, segment.origin()))
         self.logs[spec.partition] = log

@@ -61,7 +61,7 @@ class Config:
         64 * MIB, kinds.size(MIB), "bytes of all clients that wait for the disk; beyond it reading pauses"
     )
     connection_queue_size_bytes: int = _setting(
-        4 * MIB, kinds.size(64 * KIB), "bytes of one client that wait for the disk; beyond it reading pauses"
+        16 * MIB, kinds.size(64 * KIB), "bytes of one client that wait for the disk; beyond it reading pauses"
     )
     kafka_request_size_max_bytes: int = _setting(
         100 * MIB, kinds.size(KIB), "largest Kafka request; a larger one ends its connection"
@@ -82,7 +82,9 @@ class Config:
         20 * SECOND, kinds.duration(1), "time that a long poll of a durable stream waits for more"
     )
     group_initial_rebalance_delay_ms: int = _setting(
-        0, kinds.duration(0, "no wait"), "time that the first member of a consumer group waits for others"
+        0,
+        kinds.duration(0, "no wait"),
+        "time that the first member of a consumer group waits for others; without it only for those about to join",
     )
     consumer_session_timeout_ms: int = _setting(
         45 * SECOND,

@@ -25,6 +25,7 @@ from typing import NamedTuple
 from crc32c import crc32c
 
 from logmq.errors import LogMQError
+from logmq.model import Octets
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 HEADER_SIZE = _HEADER.size
@@ -34,7 +35,7 @@ _CRC_POSITION = 17
 _ATTRIBUTES_POSITION = 21
 _MAGIC_POSITION = 16
 _PLACE = struct.Struct(">q")
-_EPOCH = struct.Struct(">i")
+_LENGTH = _EPOCH = _DELTA = struct.Struct(">i")
 _HEAD = struct.Struct(">qii")
 _COPIED_SIZE_MAX = 4096
 """Up to here a copy costs less than a view."""
@@ -105,12 +106,12 @@ class BatchHeader(NamedTuple):
         return self.attributes & COMPRESSION_MASK
 
 
-def header_at(data: bytes | bytearray | memoryview, position: int) -> BatchHeader:
+def header_at(data: Octets, position: int) -> BatchHeader:
     """The header at `position`; there must be HEADER_SIZE bytes."""
     return BatchHeader._make(_HEADER.unpack_from(data, position))
 
 
-def headers(data: bytes | memoryview) -> Iterator[tuple[int, BatchHeader]]:
+def headers(data: Octets) -> Iterator[tuple[int, BatchHeader]]:
     """Position and header of each whole batch; what is cut off at the end is left out."""
     position, end = 0, len(data)
     while position + HEADER_SIZE <= end:
@@ -121,13 +122,13 @@ def headers(data: bytes | memoryview) -> Iterator[tuple[int, BatchHeader]]:
         position += header.size
 
 
-def matches_checksum(data: bytes | memoryview, position: int) -> bool:
+def matches_checksum(data: Octets, position: int) -> bool:
     """Whether the whole batch at `position` is as its producer made it."""
     header = header_at(data, position)
     return crc32c(memoryview(data)[position + _ATTRIBUTES_POSITION : position + header.size]) == header.crc
 
 
-def check(data: bytes | memoryview) -> list[tuple[int, BatchHeader]]:
+def check(data: Octets) -> list[tuple[int, BatchHeader]]:
     """Position and header of each batch of a produce request, after checking all that the header says.
 
     Raises: CorruptBatch, InvalidBatch, UnsupportedMagic.
@@ -171,24 +172,36 @@ def _check_header(header: BatchHeader, available: int) -> None:
         raise InvalidBatch("a batch with a producer id needs an epoch and a sequence")
 
 
-def place(data: bytes, starts: Sequence[int], first_offset: int, leader_epoch: int = 0) -> bytes:
-    """Copy batches, giving them their offsets, one behind the other from `first_offset` on, and the leader epoch.
+def place(data: Octets, starts: Sequence[int], first_offset: int, leader_epoch: int = 0) -> Octets:
+    """Give batches their offsets, one behind the other from `first_offset` on, and the leader epoch.
 
-    They are copied once, piece by piece: the first 16 bytes of each are made anew, but for its length.
+    In a view that can be written to they get them there. Others are copied once, piece by piece: the first 16 bytes of
+    each are made anew, but for its length.
     """
+    if isinstance(data, memoryview) and not data.readonly:
+        _place_here(data, starts, first_offset, leader_epoch)
+        return data
     if len(starts) == 1:
-        head = _HEAD.pack(first_offset, _EPOCH.unpack_from(data, 8)[0], leader_epoch)
+        head = _HEAD.pack(first_offset, _LENGTH.unpack_from(data, 8)[0], leader_epoch)
         return head + (data[16:] if len(data) < _COPIED_SIZE_MAX else memoryview(data)[16:])
     view = memoryview(data)
     offset, epoch = first_offset, _EPOCH.pack(leader_epoch)
     pieces: list[bytes | memoryview] = []
     for start, stop in zip(starts, [*starts[1:], len(data)], strict=True):
         pieces += (_PLACE.pack(offset), view[start + 8 : start + LENGTH_SIZE], epoch, view[start + 16 : stop])
-        offset += _EPOCH.unpack_from(data, start + 23)[0] + 1
+        offset += _DELTA.unpack_from(data, start + 23)[0] + 1
     return b"".join(pieces)
 
 
-def with_append_time(data: bytes, starts: Sequence[int], timestamp_ms: int) -> bytes:
+def _place_here(view: memoryview, starts: Sequence[int], first_offset: int, leader_epoch: int) -> None:
+    offset = first_offset
+    for start in starts:
+        _PLACE.pack_into(view, start, offset)
+        _EPOCH.pack_into(view, start + LENGTH_SIZE, leader_epoch)
+        offset += _DELTA.unpack_from(view, start + 23)[0] + 1
+
+
+def with_append_time(data: Octets, starts: Sequence[int], timestamp_ms: int) -> bytes:
     """Copy batches, with the broker's time as their records' time (message.timestamp.type=LogAppendTime)."""
     stamped = bytearray(data)
     for start in starts:

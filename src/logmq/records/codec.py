@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from logmq.model import Format
+from logmq.model import Format, Octets
 from logmq.records import batches, frames
 
 
@@ -27,7 +27,7 @@ class Boundaries(NamedTuple):
 class Codec(Protocol):
     """Pure functions on the bytes of one format. Every piece given begins with a whole frame or batch."""
 
-    def place(self, data: bytes, starts: Sequence[int], first_offset: int) -> bytes:
+    def place(self, data: Octets, starts: Sequence[int], first_offset: int) -> Octets:
         """The bytes as they are stored once it is known that they begin at `first_offset`."""
         ...
 
@@ -44,7 +44,7 @@ class Codec(Protocol):
 class PlainCodec:
     """Frames: the offset is the position, so that both move together."""
 
-    def place(self, data: bytes, starts: Sequence[int], first_offset: int) -> bytes:
+    def place(self, data: Octets, starts: Sequence[int], first_offset: int) -> Octets:
         """Unchanged: a frame does not know its offset."""
         return data
 
@@ -62,7 +62,7 @@ class PlainCodec:
 class BatchCodec:
     """Kafka record batches: each says its offset itself."""
 
-    def place(self, data: bytes, starts: Sequence[int], first_offset: int) -> bytes:
+    def place(self, data: Octets, starts: Sequence[int], first_offset: int) -> Octets:
         """Give the batches their offsets."""
         return batches.place(data, starts, first_offset)
 

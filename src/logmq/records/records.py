@@ -158,7 +158,13 @@ def _value_at(body: bytes, position: int) -> tuple[bytes | None, int]:
 def encode(records: Sequence[Record], compression: Compression = Compression.NONE) -> bytes:
     """One batch of these records, in the order of their offsets, without a producer id."""
     first = records[0]
-    body = b"".join([_encode_record(record, first) for record in records])
+    body = encode_fields(
+        [record.key for record in records],
+        [record.value for record in records],
+        [record.headers for record in records],
+        [record.timestamp_ms - first.timestamp_ms for record in records],
+        [record.offset - first.offset for record in records],
+    )
     return batch_of(
         body=compress(compression, body),
         base_offset=first.offset,
@@ -189,17 +195,18 @@ def encode_fields(
     values: Sequence[bytes | None],
     headers: Sequence[Sequence[tuple[str, bytes | None]]],
     timestamp_deltas: Sequence[int],
+    offset_deltas: Sequence[int],
 ) -> bytes:
-    """The body of a batch without compression, of records numbered one by one."""
+    """The body of a batch without compression, from its records' fields."""
     pieces: list[bytes] = []
-    for delta, (key, value, pairs, timestamp_delta) in enumerate(
-        zip(keys, values, headers, timestamp_deltas, strict=True)
+    for key, value, pairs, timestamp_delta, offset_delta in zip(
+        keys, values, headers, timestamp_deltas, offset_deltas, strict=True
     ):
         record = b"".join(
             (
                 b"\x00",
                 varint(timestamp_delta) if timestamp_delta else b"\x00",
-                _size(delta),
+                _size(offset_delta),
                 b"\x01" if key is None else _size(len(key)) + key,
                 b"\x01" if value is None else _size(len(value)) + value,
                 _headers_body(pairs) if pairs else b"\x00",
@@ -238,19 +245,6 @@ def batch_of(
     length = HEADER_SIZE - LENGTH_SIZE + len(body)
     crc = crc32c(body, crc32c(rest))
     return b"".join((_BEFORE_CRC.pack(base_offset, length, 0, MAGIC), _CRC.pack(crc), rest, body))
-
-
-def _encode_record(record: Record, first: Record) -> bytes:
-    parts = [
-        b"\x00",
-        varint(record.timestamp_ms - first.timestamp_ms),
-        varint(record.offset - first.offset),
-        _nullable(record.key),
-        _nullable(record.value),
-        _headers_body(record.headers),
-    ]
-    content = b"".join(parts)
-    return varint(len(content)) + content
 
 
 def _nullable(field: bytes | None) -> bytes:

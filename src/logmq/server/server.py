@@ -14,12 +14,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import resource
 import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 
 from logmq.broker.broker import Broker
@@ -29,9 +28,10 @@ from logmq.errors import StartupError
 from logmq.protocols.detect import Wire
 from logmq.server.banner import banner_lines
 from logmq.server.connections import Connections
+from logmq.server.descriptors import raise_descriptor_limit, with_connections_that_fit
 from logmq.server.engines import Engine, open_cluster, open_local
 from logmq.server.listener import Listener, bind
-from logmq.storage.engine import LogStore
+from logmq.server.maintenance import maintain
 from logmq.storage.local.files import Directory
 
 _log = logging.getLogger("logmq.server")
@@ -40,7 +40,6 @@ EXIT_OK = 0
 
 _SWITCH_INTERVAL_S = 0.0002
 """With the default of 5 ms the commit thread waits that long for a busy loop to let go of the interpreter."""
-_MAINTENANCE_INTERVAL_S = 1.0
 _WIRES = {"any": None, "text": Wire.TEXT, "kafka": Wire.KAFKA, "http": Wire.HTTP}
 _REPEATED_SIGNAL_S = 1.0
 
@@ -59,7 +58,7 @@ class Server:
         Raises: StartupError.
         """
         began = time.perf_counter()
-        _raise_descriptor_limit()
+        self._config = with_connections_that_fit(self._config, raise_descriptor_limit())
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         async with AsyncExitStack() as stack:
             stack.enter_context(_signals(self._stopping.set))  # whoever reads the banner may ask to stop at once
@@ -68,7 +67,7 @@ class Server:
                 return self._exit_code
             listeners, engine, connections = started
             addresses = [listener.address for listener in listeners]
-            maintenance = asyncio.create_task(self._maintain(engine.store))
+            maintenance = asyncio.create_task(maintain(engine.store))
             for line in banner_lines(self._config, addresses, engine.facts, time.perf_counter() - began):
                 print(line, file=sys.stderr, flush=True)  # noqa: T201
             # What was made until now stays until the end: the collector need not look at it again.
@@ -129,11 +128,6 @@ class Server:
         """The protocol that each listener is for; None for every protocol."""
         return [None, *(_WIRES[address.protocol] for address in self._config.listen)]
 
-    async def _maintain(self, store: LogStore) -> None:
-        while True:
-            await asyncio.sleep(_MAINTENANCE_INTERVAL_S)
-            await store.maintain()
-
 
 class _signals:  # noqa: N801
     """Call `stop` on SIGINT and SIGTERM while the block runs; a later second signal ends the process at once.
@@ -159,10 +153,3 @@ class _signals:  # noqa: N801
     def __exit__(self, *_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.remove_signal_handler(number)
-
-
-def _raise_descriptor_limit() -> None:
-    """As many descriptors as the system lets us have: each connection and each log needs one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

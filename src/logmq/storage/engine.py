@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from logmq.errors import LogMQError
 from logmq.metrics import StorageMetrics
-from logmq.model import Bounds, Format, SettingValue, Topic, TopicPartition, TopicSettings
+from logmq.model import Bounds, Format, Octets, SettingValue, Topic, TopicPartition, TopicSettings
 
 
 class ProducerBatch(NamedTuple):
@@ -35,10 +35,13 @@ class Append:
     `starts` are the positions in `data` at which a frame (or batch) starts, ascending, the first one 0: a `range`
     where all are equally long. `offsets` are the offsets of these records relative to the first one (in `plain` the
     same object as `starts`), and `offset_count` says by how much the append moves the log end offset.
+
+    Whoever hands in `data` gives it up until the result is there: the offsets of batches are written into it if it is a
+    view that can be written to.
     """
 
     partition: TopicPartition
-    data: bytes
+    data: Octets
     starts: Sequence[int]
     offsets: Sequence[int]
     offset_count: int

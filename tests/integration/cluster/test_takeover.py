@@ -28,7 +28,7 @@ def start(etcd: Etcd, tmp_path: Path) -> Iterator[Start]:
         def begin() -> BrokerProcess:
             flags = (f"--cluster=etcd://{etcd.address}/{name}", f"--objects=file://{tmp_path}/objects")
             broker = BrokerProcess(tmp_path / "unused", *flags, await_ready=False)
-            stack.callback(lambda: broker.is_running() and broker.kill())
+            stack.callback(broker.kill)
             return broker
 
         yield begin
@@ -137,7 +137,8 @@ def test_a_stopped_leader_hands_over_at_once(start: Start) -> None:
     stopped = time.monotonic()
     second.await_ready()
     assert time.monotonic() - stopped < 5, "less than a lease"
-    assert second.ask(b"CONSUME t 0", b"COMMITTED g t", b"PRODUCE t again") == [b"MESSAGE 0 5 hello", b"OFFSET 9", b"OK 9"]
+    answers = second.ask(b"CONSUME t 0", b"COMMITTED g t", b"PRODUCE t again")
+    assert answers == [b"MESSAGE 0 5 hello", b"OFFSET 9", b"OK 9"]
     assert "0 commits since the checkpoint" in second.output.text
 
 

@@ -125,7 +125,7 @@ def test_format_round_trip() -> None:
     """What a format encodes it decodes."""
     for each in FORMATS.values():
         append = each.encode(TopicPartition("t", 0), [b"one", b"", b"three"])
-        decoded = each.decode(Chunk(0, append.offset_count, append.data))
+        decoded = each.decode(Chunk(0, append.offset_count, bytes(append.data)))
         assert decoded.find(0, 3) == 0
         assert decoded.payloads(0, 3) == [b"one", b"", b"three"]
     assert Format.PLAIN in FORMATS

@@ -71,6 +71,9 @@ def test_placing_changes_offset_and_epoch_only(lists: list[list[Record]], offset
         assert (header.base_offset, header.leader_epoch) == (expected, epoch)
         assert placed[position + 16 : position + header.size] == original[16:]
         expected += len(records)
+    buffer = bytearray(data)
+    batches.place(memoryview(buffer), starts, offset, epoch)
+    assert buffer == placed, "in a buffer that can be written to it is done there"
 
 
 def test_append_time() -> None:

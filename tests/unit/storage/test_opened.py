@@ -43,10 +43,9 @@ def test_the_longest_unused_is_forgotten(disk: SimulatedDisk) -> None:
 
 
 def test_a_created_file_need_not_be_opened(disk: SimulatedDisk) -> None:
-    """`add` takes it in as it is."""
+    """`create` takes it in as it is."""
     opened = OpenFiles(disk, 2)
-    file = disk.create("e")
-    opened.add(file)
+    file = opened.create("e")
     assert opened.get("e") is file
     assert disk.calls["open"] == 0
 
@@ -55,7 +54,7 @@ def test_adding_files_keeps_the_limit(disk: SimulatedDisk) -> None:
     """Many new segments do not pile up open files."""
     opened = OpenFiles(disk, 2)
     for number in range(10):
-        opened.add(disk.create(f"new{number}"))
+        opened.create(f"new{number}")
     assert len(opened) <= 2
 
 
@@ -88,3 +87,6 @@ def test_without_descriptors_all_unused_files_are_let_go(disk: SimulatedDisk, er
     assert opened.get("b").read_at(0, 1) == b"b"
     assert len(opened) == 1
     assert a.read_at(0, 1) == b"a"
+    disk.fail("create", 1, error)
+    opened.create("new")
+    assert len(opened) == 1

@@ -40,7 +40,7 @@ class Fixture:
         opened = OpenFiles(self.disk, 10)
         self.segment = Segment(opened, A, BASE, 0)
         for name in (self.segment.index.name, self.segment.name):
-            opened.add(self.disk.create(name))
+            opened.create(name)
         self.data, starts = frames.encode([Random(size).randbytes(size) for size in sizes])
         self.segment.file.write_at(0, [self.data])
         tail = Tail(self.segment.index, self.segment.origin())

@@ -21,6 +21,7 @@ from logmq.broker.groups.books import GroupBooks
 from logmq.broker.groups.consumer_group import ConsumerGroup
 from logmq.broker.groups.consumer_groups import ConsumerGroups
 from logmq.broker.groups.consumer_member import ConsumerAnswer, ConsumerHeartbeat
+from logmq.broker.groups.expected import ExpectedMembers
 from logmq.broker.groups.group import ClassicGroup, GroupState
 from logmq.broker.groups.member import Caller, JoinAnswer, JoinRequest, Member, SyncAnswer
 from logmq.broker.groups.offsets import CommittedOffset, CommittedOffsets, check_group_name
@@ -72,6 +73,7 @@ class GroupCoordinator:
         self._clock = clock
         self._groups: dict[str, ClassicGroup] = {}
         """Groups that have members, or had some lately."""
+        self.expected = ExpectedMembers(clock)
         self._books = GroupBooks(clock)
         self._stored: dict[str, int] = {}
         """The membership version that was stored last, by group."""
@@ -92,6 +94,7 @@ class GroupCoordinator:
         if group is None:
             group = self._groups[name] = ClassicGroup(name, self._config.group_initial_rebalance_delay_ms)
         ticket: asyncio.Future[JoinAnswer] = asyncio.get_running_loop().create_future()
+        group.expected_count = self.expected.count(name)
         group.join(request, ticket, self._books.now_ms())
         self._settle(group)
         return await ticket
@@ -235,10 +238,13 @@ class GroupCoordinator:
         """Whether there is such a group."""
         return name in self._groups or name in self.consumers or bool(self.offsets.of_group(name))
 
+    def names(self) -> set[str]:
+        """The names of all groups."""
+        return {*self._groups, *self.offsets.groups(), *(group.name for group in self.consumers)}
+
     def overviews(self) -> list[GroupOverview]:
         """All groups by name."""
-        names = {*self._groups, *self.offsets.groups(), *(group.name for group in self.consumers)}
-        return [self.describe(name) for name in sorted(names)]
+        return [self.describe(name) for name in sorted(self.names())]
 
     def describe(self, name: str) -> GroupOverview:
         """A group, with its members if it is a classic one; one that does not exist is DEAD."""

@@ -37,7 +37,12 @@ from logmq.broker.groups.membership import Membership
 from logmq.broker.groups.refusal import Refusal
 from logmq.broker.groups.subscription import CONSUMER, subscribed_topics
 from logmq.broker.groups.votes import common_protocols, elect_protocol
-from logmq.limits import GROUP_MEMBER_COUNT_MAX, NEW_MEMBER_JOIN_TIMEOUT_MS
+from logmq.limits import (
+    EXPECTED_MEMBERS_WAIT_MAX_MS,
+    EXPECTED_MEMBERS_WAIT_MS,
+    GROUP_MEMBER_COUNT_MAX,
+    NEW_MEMBER_JOIN_TIMEOUT_MS,
+)
 
 _PROMISE_SIZE = 500
 """Bytes of memory, roughly, for a member id that was given out."""
@@ -55,7 +60,7 @@ class GroupState(StrEnum):
 
 
 class ClassicGroup:
-    """One group. `initial_delay_ms` is how long the first member of an empty group waits for others."""
+    """One group. `initial_delay_ms` is how long the first member of an empty group waits for others in any case."""
 
     type = "classic"
 
@@ -76,9 +81,12 @@ class ClassicGroup:
         """Members that have not asked for their assignment in this generation."""
         self._rebalance_deadline_ms: int | None = None
         """When the rebalance goes on without those who have not come (PREPARING), not synced (later)."""
+        self.expected_count = 0
+        """Members that the group will have as far as can be told; whoever knows says so before a join."""
         self._initial_delay_ms = initial_delay_ms
+        self._initial_step_ms = 0
         self._initial_until_ms: int | None = None
-        """While a first rebalance waits for more members: the latest moment of its end."""
+        """While a first rebalance waits for more members, a step at a time: the latest moment of its end."""
         self._newcomers = False
         self._answers: list[tuple[Ticket, JoinAnswer | SyncAnswer]] = []
         self.membership_version = 0
@@ -330,8 +338,10 @@ class ClassicGroup:
         """Gather all members, if that is not going on already; go on if all are there."""
         if self.state is not GroupState.PREPARING:
             self._begin_rebalance(now_ms)
-        if self._initial_until_ms is None:
-            self._complete_join_if_all_came(now_ms)
+        # A delay that was asked for is kept; without one nobody waits once all who were expected are there.
+        if self._initial_delay_ms == 0 and len(self.members) >= self.expected_count:
+            self._initial_until_ms = None
+        self._complete_join_if_all_came(now_ms)
 
     def _begin_rebalance(self, now_ms: int) -> None:
         for member in self.members.values():
@@ -342,9 +352,17 @@ class ClassicGroup:
         self.state = GroupState.PREPARING
         self._rebalance_deadline_ms = now_ms + self._rebalance_timeout_ms()
         if from_empty and self._initial_delay_ms > 0:
-            self._initial_until_ms = self._rebalance_deadline_ms
-            self._rebalance_deadline_ms = min(self._rebalance_deadline_ms, now_ms + self._initial_delay_ms)
-            self._newcomers = False
+            self._await_more(now_ms, self._initial_delay_ms, self._rebalance_timeout_ms())
+        elif from_empty and self.expected_count > 1:
+            self._await_more(now_ms, EXPECTED_MEMBERS_WAIT_MS, EXPECTED_MEMBERS_WAIT_MAX_MS)
+
+    def _await_more(self, now_ms: int, step_ms: int, longest_ms: int) -> None:
+        """Let a first rebalance wait for more members: `step_ms` and, while new ones keep coming, on and on."""
+        assert self._rebalance_deadline_ms is not None
+        self._initial_step_ms = step_ms
+        self._initial_until_ms = min(self._rebalance_deadline_ms, now_ms + longest_ms)
+        self._rebalance_deadline_ms = min(self._rebalance_deadline_ms, now_ms + step_ms)
+        self._newcomers = False
 
     def _prolong_initial_delay(self, now_ms: int) -> bool:
         """While new members keep coming to a new group, it waits on for more."""
@@ -354,7 +372,7 @@ class ClassicGroup:
             self._initial_until_ms = None
             return False
         self._newcomers = False
-        self._rebalance_deadline_ms = now_ms + min(self._initial_delay_ms, left_ms)
+        self._rebalance_deadline_ms = now_ms + min(self._initial_step_ms, left_ms)
         return True
 
     def _rebalance_timeout_ms(self) -> int:

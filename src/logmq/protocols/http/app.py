@@ -11,12 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from logmq.errors import LogMQError
 from logmq.protocols.http.admission import admitted
 from logmq.protocols.http.context import Context
-from logmq.protocols.http.counting import counted
+from logmq.protocols.http.counting import count_unmatched, counted
 from logmq.protocols.http.guard import Guard
 from logmq.protocols.http.operations import Endpoint
 from logmq.protocols.http.paths import Paths, route_path
@@ -36,6 +36,7 @@ def make_app(context: Context) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
+    app.router.default = _nothing_here
     app.state.context = context
     return Guard(Paths(app), context.config)
 
@@ -61,6 +62,14 @@ def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
     return endpoint
 
 
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    """There is no route for the path, neither for a request nor for a WebSocket."""
+    if scope["type"] == "websocket":
+        await answer_problem(problem_of_status(HTTPException(404)))(scope, receive, send)
+        return
+    raise HTTPException(404)
+
+
 async def _on_error(_: Request, error: Exception) -> Response:
     return answer_error(cast(LogMQError, error))
 
@@ -72,7 +81,9 @@ async def _on_status(request: Request, error: Exception) -> Response:
     if request.method == "OPTIONS" and (status.status_code == _NOT_ALLOWED or request.scope["path"] == "*"):
         return Response(status_code=204, headers={"Allow": ", ".join(allowed)})
     headers = {"Allow": ", ".join(allowed)} if status.status_code == _NOT_ALLOWED else None
-    return answer_problem(problem_of_status(status), headers)
+    problem = problem_of_status(status)
+    count_unmatched(request, problem)
+    return answer_problem(problem, headers)
 
 
 async def _on_disconnect(_: Request, __: Exception) -> Response:

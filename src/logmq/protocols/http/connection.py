@@ -35,7 +35,7 @@ from logmq.limits import (
     HTTP_LINGER_S,
     HTTP_URL_SIZE_MAX,
 )
-from logmq.protocols.http.heads import authority_of, check_head, without_upgrade
+from logmq.protocols.http.heads import authority_of, check_head, has_body, without_upgrade
 from logmq.protocols.http.outlet import EXTENSION, Outlet
 from logmq.protocols.http.problems import (
     MEDIA_TYPE,
@@ -246,7 +246,9 @@ class HttpConnection(HttpToolsProtocol):
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             head = without_upgrade(method, self.url, version, self.headers)
             return self._parse(head) and (not rest or self._parse(rest))
-        if self._is_idle:
+        if has_body(self.headers):
+            self._refuse(MalformedRequest("the handshake of a WebSocket has no body"))
+        elif self._is_idle:
             self._cancel_timers()
             self.handle_websocket_upgrade()
         else:

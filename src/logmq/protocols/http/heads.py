@@ -47,6 +47,12 @@ def authority_of(target: bytes) -> bytes | None:
     return None if match is None else match[1]
 
 
+def has_body(headers: Headers) -> bool:
+    """Whether a body follows the head."""
+    lengths = _values(headers, b"content-length")
+    return bool(_values(headers, b"transfer-encoding")) or any(length.strip(b"0") for length in lengths)
+
+
 def without_upgrade(method: bytes, target: bytes, version: str, headers: Headers) -> bytes:
     """The head anew, without the wish for another protocol."""
     lines = [b" ".join((method, target, b"HTTP/" + version.encode()))]

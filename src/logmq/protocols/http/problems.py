@@ -160,6 +160,14 @@ class Fault(errors.LogMQError):
         self.stored = stored
 
 
+class Rendered(Fault):
+    """An error that clients written for another API get in that API's form."""
+
+    def answer(self) -> Response:
+        """The error as they expect it."""
+        raise NotImplementedError
+
+
 _TABLE: Mapping[type[errors.LogMQError], tuple[int, str]] = {
     errors.InvalidTopicName: (400, "INVALID_TOPIC"),
     errors.InvalidGroupName: (400, "INVALID_GROUP"),
@@ -244,6 +252,8 @@ def answer_problem(problem: Problem, headers: Mapping[str, str] | None = None) -
 
 def answer_error(error: errors.LogMQError) -> Response:
     """An error as an answer."""
+    if isinstance(error, Rendered):
+        return error.answer()
     headers: dict[str, str] = {}
     cause = error.cause if isinstance(error, Fault) else error
     if isinstance(cause, errors.Throttled):

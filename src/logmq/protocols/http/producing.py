@@ -233,6 +233,7 @@ def _encode(contents: Sequence[Content], now_ms: int, stamps: bool) -> tuple[byt
             [content.value for content in contents],
             [content.headers for content in contents],
             [time_ms - base_ms for time_ms in times],
+            range(len(contents)),
         ),
         base_offset=0,
         last_offset_delta=len(contents) - 1,

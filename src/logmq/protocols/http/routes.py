@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from logmq.protocols.http.console import console_routes
-from logmq.protocols.http.handlers import broker, durable_streams, groups, records, search, stream, topics
+from logmq.protocols.http.handlers import broker, durable_streams, groups, records, rest_proxy, search, stream, topics
+from logmq.protocols.http.handlers.documents import document_routes
 from logmq.protocols.http.operations import Operation
+from logmq.protocols.http.rest_proxy import v2, v3
 
 OPERATIONS: Sequence[Operation] = (
     # A request is matched against one route after the other, so what is asked thousands of times a second comes first.
@@ -208,6 +210,57 @@ OPERATIONS: Sequence[Operation] = (
         problems=(404, 416),
     ),
     Operation(
+        "POST",
+        "/topics/{topic}",
+        rest_proxy.produce_v2,
+        "Store records (v2)",
+        "REST Proxy",
+        body=v2.Records,
+        body_types=tuple(v2.EMBEDDINGS),
+        answer=v2.Answer,
+        answer_types=(v2.MEDIA_TYPE, "application/vnd.kafka+json", "application/json"),
+        problems=(403, 404, 413, 415, 422, 429),
+    ),
+    Operation(
+        "POST",
+        "/topics/{topic}/partitions/{partition}",
+        rest_proxy.produce_v2,
+        "Store records in a partition (v2)",
+        "REST Proxy",
+        body=v2.Records,
+        body_types=tuple(v2.EMBEDDINGS),
+        answer=v2.Answer,
+        answer_types=(v2.MEDIA_TYPE, "application/vnd.kafka+json", "application/json"),
+        problems=(403, 404, 413, 415, 422, 429),
+    ),
+    Operation(
+        "POST",
+        "/v3/clusters/{cluster}/topics/{topic}/records",
+        rest_proxy.produce_v3,
+        "Store records, with a report on each (v3)",
+        "REST Proxy",
+        body=v3.Record,
+        answer=v3.Report,
+        problems=(408, 413, 415, 422),
+    ),
+    Operation(
+        "GET",
+        "/v3/clusters",
+        rest_proxy.list_clusters,
+        "List clusters: this one (v3)",
+        "REST Proxy",
+        answer=v3.ClusterList,
+    ),
+    Operation(
+        "GET",
+        "/v3/clusters/{cluster}",
+        rest_proxy.describe_cluster,
+        "Describe the cluster (v3)",
+        "REST Proxy",
+        answer=v3.Cluster,
+        problems=(404,),
+    ),
+    Operation(
         "PUT",
         "/streams/{topic}",
         durable_streams.create_stream,
@@ -251,7 +304,7 @@ OPERATIONS: Sequence[Operation] = (
 
 ROUTES: Sequence[BaseRoute] = (
     *console_routes(OPERATIONS),
-    *console_routes(OPERATIONS),
+    *document_routes(OPERATIONS),
     WebSocketRoute("/topics/{topic}/stream", stream.stream_socket),
     Route("/v1/stream/{topic}", durable_streams.any_method, methods=list(durable_streams.BY_METHOD)),
 )

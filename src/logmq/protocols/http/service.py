@@ -37,6 +37,7 @@ class HttpService:
             ws_max_size=HTTP_SOCKET_MESSAGE_SIZE_MAX,
             lifespan="off",
             log_config=None,
+            log_level="warning",  # on `info` each WebSocket is a line
             access_log=False,
             proxy_headers=False,
             server_header=False,

@@ -19,6 +19,12 @@ class SocketConnection(WebSocketsSansIOProtocol):
         if not self.close_sent:
             cast(Any, self.scope)["extensions"][EXTENSION] = SocketOutlet(self)
 
+    async def send(self, message: Any) -> None:
+        """See uvicorn, which takes a handshake that was answered with a refusal for one that was forgotten."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True
+
     def shutdown(self) -> None:
         """The broker stops: handlers see that themselves and say goodbye with the code that means it."""
         if not self.handshake_complete:

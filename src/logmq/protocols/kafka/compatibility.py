@@ -22,6 +22,8 @@ REMARKS: Mapping[str, str] = {
     "create_topics": "in the batch format; replication factor 1 or -1; assignments to broker 0 only",
     "delete_topics": "by name and by id",
     "create_partitions": "assignments to broker 0 only",
+    "join_group": "a lone member is answered at once; a new group waits, for 0.5 s at most, for clients that have asked"
+    " for its coordinator",
     "delete_records": "refused where cleanup.policy is compact alone",
     "init_producer_id": "a transactional id gets a producer id, too; the transactions themselves come later",
     "offset_for_leader_epoch": "one epoch, 0, which ends at the high watermark",

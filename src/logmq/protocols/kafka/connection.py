@@ -141,6 +141,8 @@ class KafkaConnection(asyncio.Protocol):
         self._place.leave()
         self._end_waiting(frozenset({_FETCH}))
         self._in_flight.clear()
+        if self._context is not None:
+            self._context.broker.groups.expected.close(self._context)
         if self._timer is not None:
             self._timer.cancel()
         if self._lost is not None and not self._lost.done():

@@ -16,9 +16,9 @@ TOPICS_CREATED_MAX = 100
 told that the others have no leader yet, and gets the next hundred when it asks again, as it does after a moment."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """A connection's surroundings.
+    """A connection's surroundings: one for each connection, which it stands for (none equals another).
 
     `host` and `port` are what clients are told to connect to: the address that this client itself connected to, unless
     `advertise` says otherwise.

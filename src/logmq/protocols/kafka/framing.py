@@ -7,7 +7,7 @@ Responses begin with size i32 and correlation id i32, and tagged fields where th
 ApiVersions, whose client does not yet know what the broker understands).
 
 Nothing is copied but what has to be: a request that came in one piece is given out as it is, one in many pieces is
-joined once.
+joined once, into a buffer that its handler may write to.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class BadFrame(LogMQError):
 
 
 class Frame(NamedTuple):
-    """One request: `data` is all of it, size included, its body is `data[position:]`."""
+    """One request: `data` is all of it, size included, its body is `data[position:]`. Nobody else has the data."""
 
     key: int
     version: int
     correlation_id: int
     client_id: str
-    data: bytes
+    data: bytes | bytearray
     position: int
 
     @property
@@ -104,7 +104,7 @@ class Frames:
         if len(chunk) < missing:
             self._keep(chunk, self.wanted)
             return b""
-        data = b"".join((*self._chunks, chunk if len(chunk) == missing else memoryview(chunk)[:missing]))
+        data = bytearray().join((*self._chunks, chunk if len(chunk) == missing else memoryview(chunk)[:missing]))
         self._drop()
         frames.append(parse(data))
         return chunk[missing:]
@@ -141,7 +141,7 @@ def _check_size(size: int, limit: int) -> None:
         raise BadFrame(f"a request of {size} bytes cannot be ({_HEADER.size} to {limit})")
 
 
-def parse(data: bytes) -> Frame:
+def parse(data: bytes | bytearray) -> Frame:
     """The header of a request, given with its size. Raises: BadFrame."""
     key, version, correlation_id, length = _HEADER.unpack_from(data, _SIZE.size)
     position = _HEADER_SIZE + max(0, length)
@@ -154,7 +154,7 @@ def parse(data: bytes) -> Frame:
     return Frame(key, version, correlation_id, client_id, data, position)
 
 
-def skip_tags(data: bytes, position: int) -> int:
+def skip_tags(data: bytes | bytearray, position: int) -> int:
     """The position behind the tagged fields at `position` (KIP-482). Raises: BadFrame."""
     try:
         if not data[position]:  # as all clients send them
@@ -173,7 +173,7 @@ def skip_tags(data: bytes, position: int) -> int:
     return position
 
 
-def uvarint_at(data: bytes, position: int) -> tuple[int, int]:
+def uvarint_at(data: bytes | bytearray, position: int) -> tuple[int, int]:
     """The varint of at most 32 bits at `position`, and the position behind it. Raises: BadFrame, IndexError."""
     value = shift = 0
     while True:

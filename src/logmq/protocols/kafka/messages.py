@@ -44,8 +44,9 @@ def _writer(response_type: Any) -> Any:
     return entity_writer(response_type)
 
 
-def read_request(key: int, version: int, data: bytes, position: int) -> Any:
+def read_request(key: int, version: int, data: bytes | bytearray, position: int) -> Any:
     """The request's body. Raises: MalformedRequest."""
+    data = bytes(data)  # no copy of what is bytes already
     try:
         check_bounds(load_request_schema(key, version), data, position)
         request, _ = _reader(key, version)(data, position)

@@ -479,7 +479,7 @@ class TextConnection(asyncio.Protocol):
         if client_is_done:
             unfinished = self._parser.end()
             if isinstance(unfinished, Invalid):
-                self._outlet.write(error_line(unfinished.error))
+                self._refuse(unfinished, unfinished.error)
         self._ending = _Ending.CLOSE
         self._outlet.flush()
         if client_is_done or not self._heard or not self._transport.can_write_eof():

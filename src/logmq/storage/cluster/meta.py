@@ -125,7 +125,7 @@ class ClusterMeta:
         return await self._update(_TOPICS + name, change)
 
     async def _update(self, key: str, change: Callable[[Fields | None], Fields | None]) -> Fields:
-        """Replace a key by what `change` makes of it; None removes it. Raises: Unavailable, and what `change` raises."""
+        """Replace a key by what `change` makes of it; None removes it. Raises: Unavailable, and as `change`."""
         async with self._lock:
             for _ in range(_TRIES):
                 stored = await self._persist(lambda: self._keys.get(key))

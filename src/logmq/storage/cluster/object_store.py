@@ -1,4 +1,4 @@
-"""`Objects` on anything that obstore knows: `s3://`, `gs://`, `az://`; credentials and endpoints from the usual variables.
+"""`Objects` on anything that obstore knows: `s3://`, `gs://`, `az://`; credentials come from the usual variables.
 
 `file://` is a directory that all brokers share (NFS and its like). It is this module's own, because an object has to be
 on the disk before anybody is told so.

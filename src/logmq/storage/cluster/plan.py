@@ -132,7 +132,8 @@ class Plan:
             self._section(sections, log_id).marks.append(ProducerMark(log_id, *append.producer, *appended))
         self._section(sections, log_id)
         piece = written.setdefault(log_id, _Written(first, first))
-        piece.data.append(CODECS[spec.format].place(append.data, append.starts, first))
+        data = CODECS[spec.format].place(append.data, append.starts, first)
+        piece.data.append(data if isinstance(data, bytes) else bytes(data))
         piece.cuts.append(first)
         piece.timestamps_ms.append(max(self._last_ms, timestamp_ms))
         piece.next_offset = self._next_offsets[log_id] = appended.next_offset

@@ -25,7 +25,7 @@ from logmq.clock import Clock
 from logmq.errors import DiskFull, LogMQError, RetriableError, Throttled, Unavailable, UnknownPartition
 from logmq.limits import INLINE_SIZE_MAX, SPAN_SIZE_MIN
 from logmq.metrics import StorageMetrics
-from logmq.model import Format, TopicPartition
+from logmq.model import Format, Octets, TopicPartition
 from logmq.storage.engine import Append, Appended, AppendResult
 from logmq.storage.local.checkpointer import Checkpointer
 from logmq.storage.local.files import File
@@ -183,10 +183,10 @@ class Commits:
             self.metrics.appends += len(fresh[one.log])
             self.metrics.records += frame_count if one.log.spec.format is Format.PLAIN else one.offset_count
 
-    def _parts(self, written: Iterable[Written]) -> tuple[list[Part], list[bytes]]:
+    def _parts(self, written: Iterable[Written]) -> tuple[list[Part], list[Octets]]:
         """The journal's parts of a commit, and the bytes of those that go inline."""
         parts: list[Part] = []
-        inline: list[bytes] = []
+        inline: list[Octets] = []
         inline_size = 0
         for one in written:
             crc = 0

@@ -32,6 +32,7 @@ from typing import NamedTuple
 
 from crc32c import crc32c
 
+from logmq.model import Octets
 from logmq.storage.local.files import File, Files
 from logmq.storage.local.names import journal_name
 
@@ -231,7 +232,7 @@ class Journal:
         """Whether a record of this size fits into the file in use."""
         return self._position + _RECORD_HEAD_SIZE + part_count * _PART.size + data_size <= self._active.size
 
-    def append(self, timestamp_ms: int, parts: Sequence[Part], data: Sequence[bytes]) -> None:
+    def append(self, timestamp_ms: int, parts: Sequence[Part], data: Sequence[Octets]) -> None:
         """Write the next commit's record. Durability: none before `sync`.
 
         There must be room for it. Raises: OSError, after which the record counts for nothing.

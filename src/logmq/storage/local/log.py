@@ -15,7 +15,7 @@ from typing import NamedTuple
 from crc32c import crc32c
 
 from logmq.errors import Damaged, OffsetOutOfRange
-from logmq.model import Bounds
+from logmq.model import Bounds, Octets
 from logmq.records.codec import CODECS
 from logmq.storage.engine import Append, Chunk, LogSpec
 from logmq.storage.local.files import File, Files
@@ -33,7 +33,7 @@ class Written:
     log: Log
     before: End
     entry_count_before: int
-    buffers: list[bytes]
+    buffers: list[Octets]
     size: int
     offset_count: int
 
@@ -115,7 +115,7 @@ class Log:
         times = [timestamp_ms if append.timestamp_ms is None else append.timestamp_ms for append in appends]
         return max(self.last_append_ms, *times)
 
-    def _move_tail(self, appends: Sequence[Append], size: int, timestamp_ms: int) -> list[bytes]:
+    def _move_tail(self, appends: Sequence[Append], size: int, timestamp_ms: int) -> list[Octets]:
         """Move the tail over appends; returns their bytes as they are stored."""
         tail = self.tail
         placed = []
@@ -145,7 +145,7 @@ class Log:
         """Begin a new segment at the end. Durability: its files' names are durable when it returns."""
         old = self.segments[-1]
         file = self.dirty.get(old) or old.file  # may fail, but not once there is a new segment that nobody goes on in
-        segment = create_segment(self._files, self._opened, self.spec, self.tail.offset)
+        segment = create_segment(self._opened, self.spec, self.tail.offset)
         self._files.sync_names()
         self.tail.close(timestamp_ms)
         self.dirty[old] = file  # its index has an entry more, for the next checkpoint to write
@@ -236,11 +236,11 @@ class Log:
         return self.sealed_size + self.committed.position
 
 
-def create_segment(files: Files, opened: OpenFiles, spec: LogSpec, base_offset: int) -> Segment:
+def create_segment(opened: OpenFiles, spec: LogSpec, base_offset: int) -> Segment:
     """Create the two files of an empty segment. Durability: their names are durable after `Files.sync_names`."""
     segment = Segment(opened, spec.partition, base_offset, 0)
-    opened.add(files.create(segment.index.name))
-    opened.add(files.create(segment.name))
+    opened.create(segment.index.name)
+    opened.create(segment.name)
     return segment
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from collections.abc import Callable
 
 from logmq.storage.local.files import File, Files
 
@@ -23,23 +24,25 @@ class OpenFiles:
     def get(self, name: str) -> File:
         """The open file. Raises: FileNotFoundError, OSError."""
         with self._lock:
-            file = self._open.pop(name, None) or self._open_file(name)
+            file = self._open.pop(name, None) or self._with_a_descriptor(self._files.open, name)
             self._keep(name, file)
             return file
 
-    def _open_file(self, name: str) -> File:
+    def create(self, name: str) -> File:
+        """A new file, open. Raises: OSError."""
+        with self._lock:
+            file = self._with_a_descriptor(self._files.create, name)
+            self._keep(name, file)
+            return file
+
+    def _with_a_descriptor(self, make: Callable[[str], File], name: str) -> File:
         try:
-            return self._files.open(name)
+            return make(name)
         except OSError as error:
             if error.errno not in {errno.EMFILE, errno.ENFILE}:
                 raise
             self._open.clear()  # clients hold all other descriptors: let go of the files that nobody works with
-            return self._files.open(name)
-
-    def add(self, file: File) -> None:
-        """Take in a file that was just created."""
-        with self._lock:
-            self._keep(file.name, file)
+            return make(name)
 
     def _keep(self, name: str, file: File) -> None:
         self._open[name] = file

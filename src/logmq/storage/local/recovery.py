@@ -168,7 +168,7 @@ class _Recovery:
         if reached > state.base_offset:
             state = LogCheckpoint(trimmed, reached, reached, 0, state.last_append_ms, state.producers)
         if state.base_offset not in bases:
-            create_segment(self._files, self._opened, spec, state.base_offset)
+            create_segment(self._opened, spec, state.base_offset)
             bases = sorted([*bases, state.base_offset])
         bases = bases[: bases.index(state.base_offset) + 1]  # those behind were begun later, the journal has them
         first = max(0, bisect_right(bases, state.log_start_offset) - 1)
@@ -194,7 +194,7 @@ class _Recovery:
     def _open_segment(self, spec: LogSpec, base_offset: int) -> Segment:
         name = index_name(spec.partition, base_offset)
         if name not in self._sizes:
-            self._opened.add(self._files.create(name))
+            self._opened.create(name)
         return Segment(self._opened, spec.partition, base_offset, Index.count_in(self._sizes.get(name, 0)))
 
     def _check_sealed(self, log: Log, timestamp_ms: int) -> None:

@@ -305,7 +305,7 @@ class LocalStore:
         created: list[Log] = []
         try:
             for spec in specs:
-                segment = create_segment(self._files, self._opened, spec, 0)
+                segment = create_segment(self._opened, spec, 0)
                 log = Log(self._files, self._opened, spec, LogState((segment,), 0, segment.origin()))
                 created.append(log)
                 if segment.file.size():  # a file of that name that no topic had: never append to it

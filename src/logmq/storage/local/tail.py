@@ -9,6 +9,7 @@ from typing import NamedTuple
 from crc32c import crc32c
 
 from logmq.limits import INDEX_INTERVAL
+from logmq.model import Octets
 from logmq.storage.local.index import Entry, Index
 
 
@@ -39,7 +40,7 @@ class Tail:
         return self.position + size - self.since >= INDEX_INTERVAL
 
     def add(
-        self, data: bytes, starts: Sequence[int], offsets: Sequence[int], offset_count: int, timestamp_ms: int
+        self, data: Octets, starts: Sequence[int], offsets: Sequence[int], offset_count: int, timestamp_ms: int
     ) -> None:
         """Move over `data`, whose records start at these relative positions and offsets."""
         done = 0
@@ -50,7 +51,7 @@ class Tail:
         self.offset += offset_count
 
     def _add_boundaries(
-        self, data: bytes, starts: Sequence[int], offsets: Sequence[int], offset_count: int, timestamp_ms: int
+        self, data: Octets, starts: Sequence[int], offsets: Sequence[int], offset_count: int, timestamp_ms: int
     ) -> int:
         """Enter all boundaries that fall into `data`; returns the relative position of the last one."""
         view = memoryview(data)

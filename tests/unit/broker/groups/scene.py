@@ -47,8 +47,9 @@ def request(
 class Scene:
     """The group, its time, and what was asked and answered."""
 
-    def __init__(self, initial_delay_ms: int = 0) -> None:
+    def __init__(self, initial_delay_ms: int = 0, expected_count: int = 0) -> None:
         self.group = ClassicGroup("billing", initial_delay_ms)
+        self.group.expected_count = expected_count
         self.now_ms = 1_000_000
         self.open: set[int] = set()
         self._tickets = 0

@@ -8,7 +8,7 @@ from tests.unit.broker.groups.scene import REBALANCE_MS, SESSION_MS, Scene, requ
 from logmq.broker.groups.group import GroupState
 from logmq.broker.groups.member import Caller
 from logmq.broker.groups.refusal import Refusal
-from logmq.limits import NEW_MEMBER_JOIN_TIMEOUT_MS
+from logmq.limits import EXPECTED_MEMBERS_WAIT_MAX_MS, EXPECTED_MEMBERS_WAIT_MS, NEW_MEMBER_JOIN_TIMEOUT_MS
 
 
 def test_a_lone_member_is_answered_at_once() -> None:
@@ -335,3 +335,57 @@ def test_the_initial_delay_ends() -> None:
         scene.join(request(f"m{number}"))
         scene.pass_time(2_000)
     assert scene.joined(a).refusal is None
+
+
+def test_expected_members_are_waited_for() -> None:
+    """The first generation begins as soon as all who are expected have joined."""
+    scene = Scene(expected_count=3)
+    a, b = scene.join(request("a")), scene.join(request("b"))
+    scene.pass_time(EXPECTED_MEMBERS_WAIT_MS - 1)
+    assert scene.is_waiting(a) and scene.is_waiting(b)
+    c = scene.join(request("c"))
+    assert scene.joined(a).generation == scene.joined(b).generation == scene.joined(c).generation == 1
+
+
+def test_expected_members_that_do_not_come() -> None:
+    """The wait for them is short, and ends when for its whole length nobody has come."""
+    scene = Scene(expected_count=9)
+    a = scene.join(request("a"))
+    scene.pass_time(EXPECTED_MEMBERS_WAIT_MS // 2)
+    b = scene.join(request("b"))
+    scene.pass_time(EXPECTED_MEMBERS_WAIT_MS // 2 + EXPECTED_MEMBERS_WAIT_MS - 1)
+    assert scene.is_waiting(a) and scene.is_waiting(b)
+    scene.pass_time(1)
+    assert scene.joined(a).generation == scene.joined(b).generation == 1
+
+
+def test_the_wait_for_expected_members_ends() -> None:
+    """However many come, the first is not kept for longer than the limit."""
+    scene = Scene(expected_count=1_000)
+    a = scene.join(request("a"))
+    for number in range(2 * EXPECTED_MEMBERS_WAIT_MAX_MS // EXPECTED_MEMBERS_WAIT_MS - 1):
+        assert scene.is_waiting(a)
+        scene.pass_time(EXPECTED_MEMBERS_WAIT_MS // 2)
+        scene.join(request(f"m{number}"))
+    scene.pass_time(EXPECTED_MEMBERS_WAIT_MS // 2)
+    assert scene.joined(a).refusal is None
+
+
+def test_a_group_that_has_members_waits_for_nobody_expected() -> None:
+    """Only a first generation waits: later members join those who are there."""
+    scene = Scene(expected_count=1).stable("a")
+    scene.group.expected_count = 9
+    b = scene.join(request("b"))
+    assert scene.heartbeat("a") is Refusal.REBALANCE_IN_PROGRESS
+    scene.join(request("unused", "a"))
+    assert scene.joined(b).generation == 2
+
+
+def test_a_delay_that_was_set_is_kept() -> None:
+    """With a delay in the settings a group waits for it, even if all who were expected have come."""
+    scene = Scene(initial_delay_ms=3_000, expected_count=1)
+    a = scene.join(request("a"))
+    scene.pass_time(2_999)
+    assert scene.is_waiting(a)
+    scene.pass_time(1)
+    assert scene.joined(a).generation == 1

@@ -25,9 +25,9 @@ WHO = st.integers(0, 5)
 class Members(RuleBasedStateMachine):
     """Joins, syncs, heartbeats, leaves, restarts and silences in any order. `known` are ids that the group gave out."""
 
-    @initialize(delay_ms=st.sampled_from([0, 0, 3_000]))
-    def begin(self, delay_ms: int) -> None:
-        self.scene = Scene(delay_ms)
+    @initialize(delay_ms=st.sampled_from([0, 0, 3_000]), expected_count=st.integers(0, 4))
+    def begin(self, delay_ms: int, expected_count: int) -> None:
+        self.scene = Scene(delay_ms, expected_count)
         self.fresh = 0
         self.known: list[str] = []
         self.asked: dict[int, str] = {}

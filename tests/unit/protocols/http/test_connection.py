@@ -68,7 +68,7 @@ async def test_headers_that_come_slowly_are_cut_off() -> None:
         session.time.advance(HTTP_HEAD_TIME_MAX_S / 11)
     assert session.transport.written == b""
     session.time.advance(HTTP_HEAD_TIME_MAX_S / 11)
-    assert (session.statuses, problem(session.transport.written)["code"]) == ([408], "HEADERS_TOO_SLOW")
+    assert (session.statuses, problem(bytes(session.transport.written))["code"]) == ([408], "HEADERS_TOO_SLOW")
     assert session.transport.ended
 
 

@@ -98,6 +98,8 @@ async def test_partitions_and_groups_are_told_as_they_are(http: HttpStage) -> No
     group = {"consumergroup": ODD_NAME}
     assert found.value("kafka_topic_partitions", topic="orders") == 3
     assert found.value("kafka_consumergroup_members", **group) == 0
+    assert found.series("logmq_groups") == {("Empty", "classic"): 1}
+    assert found.value("logmq_group_members") == 0
     assert found.value("kafka_consumergroup_lag", **group, topic="orders", partition="0") == 3
     assert found.value("kafka_consumergroup_lag", **group, topic="orders", partition="2") == 0
     assert found.value("kafka_consumergroup_lag_sum", **group, topic="orders") == 3
@@ -110,6 +112,8 @@ async def test_counters_add_up(http: HttpStage) -> None:
     await filled(http)
     await http.post("orders", {"records": [{"value": "x" * 100}] * 50})
     await http.client.get("/topics/nothing")
+    await http.client.get("/no/such/path")
+    await http.client.put("/topics")
     after = await scraped(http)
 
     def grown(name: str, **labels: str) -> float:
@@ -122,6 +126,8 @@ async def test_counters_add_up(http: HttpStage) -> None:
     assert grown("logmq_requests_total", api="POST /topics/{topic}/records") == 8
     assert grown("logmq_request_seconds_count", api="POST /topics/{topic}/records") == 8
     assert grown("logmq_request_errors_total", api="GET /topics/{topic}", code="UNKNOWN_TOPIC") == 1
+    assert grown("logmq_requests_total", api="Unmatched") == 2
+    assert grown("logmq_request_errors_total", api="Unmatched", code="METHOD_NOT_ALLOWED") == 1
     assert after.value("logmq_append_queue_bytes") == after.value("logmq_append_queue_calls") == 0
 
 

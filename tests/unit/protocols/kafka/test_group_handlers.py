@@ -12,6 +12,7 @@ import pytest
 from kio.schema.errors import ErrorCode
 from tests.unit.broker.groups.scene import subscription
 from tests.unit.protocols.kafka.admin_session import KEYS, AdminSession, admin_session
+from tests.unit.protocols.kafka.kafka_session import KafkaSession, stage
 
 from logmq.broker.groups.refusal import Refusal
 from logmq.config import DAY, Config
@@ -45,6 +46,42 @@ async def join(client: AdminSession, version: int | None = None, **changes: Any)
         "protocols": ({"name": "range", "metadata": subscription("orders")},),
     }
     return await client.ask("join_group", version, **{**fields, **changes})
+
+
+async def joins_alone(session: KafkaSession) -> Any:
+    """The answer to the join of a client that asks for the coordinator first, as all clients do."""
+    await session.ask("find_coordinator", 2, key="billing", key_type=0)
+    protocols = ({"name": "range", "metadata": subscription("orders")},)
+    fields = {"group_id": "billing", "member_id": "", "protocol_type": "consumer", "protocols": protocols}
+    return await session.ask("join_group", 3, session_timeout=SESSION, rebalance_timeout=REBALANCE, **fields)
+
+
+async def test_members_that_start_together_are_in_one_generation(tmp_path: Path) -> None:
+    """The first of them waits for those who have asked for the coordinator, too, and no longer than for them."""
+    async with stage(tmp_path) as made:
+        first, second, third = made.session(), made.session(), made.session()
+        await third.ask("find_coordinator", 2, key="billing", key_type=0)
+        await second.ask("find_coordinator", 2, key="billing", key_type=0)
+        joining = asyncio.ensure_future(joins_alone(first))
+        others = [asyncio.ensure_future(joins_alone(session)) for session in (second, third)]
+        answers = await asyncio.gather(joining, *others)  # the clock stands still: no time is waited out
+        assert [answer.generation_id for answer in answers] == [1, 1, 1]
+        assert len(answers[0].members) == 3
+
+
+async def test_a_lone_member_waits_for_nobody(tmp_path: Path) -> None:
+    """Neither for other groups' clients, nor for its own first connection, nor for a member that has gone."""
+    async with stage(tmp_path) as made:
+        gone, other, first = made.session(), made.session(), made.session()
+        await gone.ask("find_coordinator", 2, key="billing", key_type=0)
+        await other.ask("find_coordinator", 2, key="mail", key_type=0)
+        await other.ask("find_coordinator", 2, key="billing", key_type=1)
+        made.clock.seconds += 60
+        gone.connection.connection_lost(None)
+        await first.ask("find_coordinator", 2, key="billing", key_type=0)
+        first.connection.connection_lost(None)
+        answer = await joins_alone(made.session())  # the clock stands still: no time is waited out
+        assert (answer.generation_id, len(answer.members)) == (1, 1)
 
 
 async def member(client: AdminSession, assignment: bytes = b"mine") -> str:

@@ -25,7 +25,7 @@ from tests.unit.protocols.kafka.kafka_session import (
 
 from logmq.model import Format, TopicPartition
 from logmq.protocols.kafka.api import APIS
-from logmq.protocols.kafka.framing import parse
+from logmq.protocols.kafka.framing import Frames, parse
 from logmq.protocols.kafka.produce_request import read_produce
 from logmq.records import batches
 from logmq.records.batches import Compression
@@ -189,6 +189,41 @@ async def test_batches_are_stored_as_they_came(staged: Stage, topic: str) -> Non
         await client.ask("produce", 9, **produce_fields(topic, data))
     chunk = await staged.broker.read(TopicPartition(topic, 0), 1, 1000)
     assert chunk.data == struct.pack(">q", 1) + data[8:]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("piece_size", [1 << 20, 4096, 77])
+async def test_large_requests_are_stored_as_they_came(staged: Stage, topic: str, count: int, piece_size: int) -> None:
+    """In how many pieces they come changes nothing: neither for their batches, nor for what stands around them."""
+    client = staged.session()
+    value = bytes(range(256)) * 40
+    made = [encode([Record(number, NOW_MS, None, value) for number in range(3)]) for _ in range(count)]
+    sent = encode_request("produce", 9, produce_fields(topic, b"".join(made))) * 2
+    for position in range(0, len(sent), piece_size):
+        client.connection.data_received(sent[position : position + piece_size])
+    await until(lambda: len(client.order()) == 2)
+    expected = [struct.pack(">q", 3 * number) + each[8:] for number, each in enumerate(made * 2)]
+    chunk = await staged.broker.read(TopicPartition(topic, 0), 0, 1 << 20)
+    assert chunk.data == b"".join(expected)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("piece_size", [1 << 20, 4096])
+def test_large_records_are_not_copied(version: int, piece_size: int) -> None:
+    """They are a view of the request, which can be written to if it came in pieces."""
+    records = bytes(100_000)
+    partitions = [{"index": 0, "records": records}]
+    fields = {"transactional_id": None, "acks": 1, "timeout": timedelta(0)}
+    sent = encode_request("produce", version, {**fields, "topic_data": [{"name": "t", "partition_data": partitions}]})
+    frames = Frames(1 << 20)
+    (frame,) = [
+        frame
+        for position in range(0, len(sent), piece_size)
+        for frame in frames.feed(sent[position : position + piece_size])
+    ]
+    read = read_produce(frame).topics[0].partitions[0].records
+    assert isinstance(read, memoryview) and read.obj is frame.data and read == records
+    assert read.readonly == (piece_size > len(sent))
 
 
 async def test_log_append_time_is_the_brokers(staged: Stage) -> None:

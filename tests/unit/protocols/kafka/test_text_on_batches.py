@@ -78,7 +78,7 @@ async def test_messages_are_dated() -> None:
     append = BatchFormat(MovedClock()).encode(T0, [b"hello", b""])
     batches.check(append.data)
     assert append.timestamp_ms == NOW_MS
-    assert list(decode(append.data, 100)) == [Record(0, NOW_MS, None, b"hello"), Record(1, NOW_MS, None, b"")]
+    assert list(decode(bytes(append.data), 100)) == [Record(0, NOW_MS, None, b"hello"), Record(1, NOW_MS, None, b"")]
 
 
 async def test_a_message_is_found_in_any_order(staged: Stage, nc: Nc) -> None:

@@ -51,7 +51,7 @@ async def read_part(context: Context, streams: Streams, stream: Stream, offset: 
 async def wait_for_more(context: Context, stream: Stream, offset: int, timeout_s: float) -> None:
     """Wait until there is more behind an offset, the stream has ended, or the time is over."""
     partition = TopicPartition(stream.name, 0)
-    grown = asyncio.ensure_future(context.broker.wait(partition, offset - stream.row.base, None))
+    grown = asyncio.ensure_future(context.broker.wait_any({partition: offset - stream.row.base}, None))
     ends = [asyncio.ensure_future(stream.ended.wait()), asyncio.ensure_future(context.stopping.wait())]
     try:
         await asyncio.wait([grown, *ends], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)

@@ -21,7 +21,7 @@ from logmq.protocols.http.live.hub import Hub, Wanted, hub_of
 from logmq.protocols.http.live.start import Start, at_offset, behind, followed
 from logmq.protocols.http.live.subscription import End, Subscription
 from logmq.protocols.http.outlet import Outlet, outlet_of
-from logmq.protocols.http.problems import answer_error, problem_of
+from logmq.protocols.http.problems import answer_error
 from logmq.protocols.http.reading import LATEST
 from logmq.protocols.http.socket_connection import SocketOutlet
 from logmq.protocols.http.stored_records import Values
@@ -60,9 +60,7 @@ class Opening:
 
     def subscribe(self, outlet: Outlet) -> Subscription:
         """Begin."""
-        problems = [self.wanted.format.problem(problem_of(problem)) for problem in self._start.problems]
-        first = b"".join(problems)
-        return Subscription(self._context, self.hub, self.wanted, self._start.positions, outlet, first=first)
+        return Subscription(self._context, self.hub, self.wanted, self._start, outlet)
 
 
 async def _open(connection: HTTPConnection, query: StreamQuery, format: EventFormat) -> Opening:

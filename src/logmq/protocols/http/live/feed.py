@@ -80,7 +80,7 @@ class Feed:
                 elif self._loop.time() - self._quiet_since >= LIVE_KEEP_ALIVE_S:
                     await self._publish(self._reader.format.keep_alive)
         except LogMQError as error:
-            self._end(error)
+            self._end(self._reader.explain(error))
         except Exception:
             _log.exception("a live stream failed")
             self._end(Unavailable("the stream failed in an unexpected way; the broker's log says how"))

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 from logmq.protocols.http.problems import InvalidInput
 
-_ONE = re.compile(r"-1|\d{1,19}")
-_OF_SEVERAL = re.compile(r"\d{1,9}=(?:-1|\d{1,19})(?:,\d{1,9}=(?:-1|\d{1,19}))*")
+_ONE = re.compile(r"-1|[0-9]{1,19}")
+_OF_SEVERAL = re.compile(r"[0-9]{1,9}=(?:-1|[0-9]{1,19})(?:,[0-9]{1,9}=(?:-1|[0-9]{1,19}))*")
 
 
 def parse(text: str) -> int | Mapping[int, int]:

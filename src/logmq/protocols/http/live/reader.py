@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from logmq.broker.broker import Broker
-from logmq.errors import Damaged, OffsetOutOfRange, UnknownTopic
+from logmq.errors import Damaged, LogMQError, OffsetOutOfRange, UnknownTopic
 from logmq.limits import LIVE_READ_SIZE
 from logmq.model import Topic, TopicPartition
 from logmq.protocols.http.live.events import EventFormat
@@ -57,6 +57,14 @@ class Reader:
             for index in range(len(self.positions), topic.partition_count):
                 self.positions[index] = 0
         self._topic = topic
+
+    def explain(self, error: LogMQError) -> LogMQError:
+        """Why the stream cannot go on: who waits for a topic that is dropped only hears that its partition is gone."""
+        try:
+            self.look()
+        except LogMQError as reason:
+            return reason
+        return error
 
     async def read(self, index: int, until: int | None = None) -> bytes:
         """Events of the next records of a partition, those before the offset `until`; empty if there are none.

@@ -15,6 +15,7 @@ from logmq.protocols.http.context import Context
 from logmq.protocols.http.live.feed import Feed
 from logmq.protocols.http.live.hub import Hub, Wanted
 from logmq.protocols.http.live.positions import Positions
+from logmq.protocols.http.live.start import Start
 from logmq.protocols.http.outlet import Outlet
 from logmq.protocols.http.problems import problem_of
 
@@ -36,19 +37,17 @@ class End(Enum):
 class Subscription:
     """Use as an async context manager: inside, events flow."""
 
-    def __init__(
-        self, context: Context, hub: Hub, wanted: Wanted, start: Positions, outlet: Outlet, *, first: bytes = b""
-    ) -> None:
-        """From `start` on to the outlet; `first` are events that go before."""
+    def __init__(self, context: Context, hub: Hub, wanted: Wanted, start: Start, outlet: Outlet) -> None:
+        """From `start` on to the outlet."""
         self._context = context
         self._hub = hub
         self._wanted = wanted
         self._outlet = outlet
-        self._first = first
+        self._problems = start.problems
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[End] = self._loop.create_future()
-        self._feed, self._shared = self._feed_for(start)
-        self._reader = wanted.reader(context.broker, start.copy())
+        self._feed, self._shared = self._feed_for(start.positions)
+        self._reader = wanted.reader(context.broker, start.positions.copy())
         self._catching_up: asyncio.Task[None] | None = None
 
     def _feed_for(self, start: Positions) -> tuple[Feed, bool]:
@@ -60,7 +59,9 @@ class Subscription:
         return self._hub.new_feed(self._wanted, ends), False
 
     async def __aenter__(self) -> Subscription:
-        self._outlet.write(self._wanted.format.begin(self._reader.positions.render()) + self._first)
+        format = self._wanted.format
+        problems = [format.problem(problem_of(problem)) for problem in self._problems]
+        self._outlet.write(b"".join([format.begin(self._reader.positions.render()), *problems]))
         self._catching_up = self._loop.create_task(self._catch_up())
         return self
 
@@ -78,7 +79,7 @@ class Subscription:
             while not self._joined():
                 await self._step()
         except LogMQError as error:
-            self.end(error)
+            self.end(self._reader.explain(error))
         finally:
             self._catching_up = None
 

@@ -5,7 +5,6 @@ A series costs the library some 6 us, which is well for some hundred of them; se
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from math import inf
@@ -31,7 +30,7 @@ class BrokerCollector:
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
-        parts = (self._about, self._groups, self._connections, self._requests, self._storage, self._recovery)
+        parts = (self._about, self._connections, self._requests, self._storage, self._recovery)
         return chain.from_iterable(part() for part in parts)
 
     def _about(self) -> Iterator[Metric]:
@@ -45,12 +44,6 @@ class BrokerCollector:
         yield _gauge("logmq_partitions", sum([topic.partition_count for topic in topics]))
         yield _gauge("kafka_brokers", 1)
         yield _gauges("kafka_broker_info", [((_BROKER_ID, self._address), 1)])
-
-    def _groups(self) -> Iterator[Metric]:
-        overviews = self._broker.groups.overviews()
-        states = Counter([(group.type, str(group.state)) for group in overviews])
-        yield _gauges("logmq_groups", states.items())
-        yield _gauge("logmq_group_members", sum([group.member_count for group in overviews]))
 
     def _connections(self) -> Iterator[Metric]:
         connections = self._broker.metrics.connections

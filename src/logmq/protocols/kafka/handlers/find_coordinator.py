@@ -1,4 +1,7 @@
-"""FindCoordinator (10): who looks after a group or a transactional producer. There is one broker: this one."""
+"""FindCoordinator (10): who looks after a group or a transactional producer. There is one broker: this one.
+
+Who asks for a group is likely to join it: see `ExpectedMembers`.
+"""
 
 from __future__ import annotations
 
@@ -27,5 +30,7 @@ def _coordinator(key: str, key_type: int, context: Context) -> dict[str, Any]:
     if key_type not in {_GROUP, _TRANSACTION}:
         reason = f"there are no coordinators of type {key_type}"
         return {"key": key, "error_code": ErrorCode.invalid_request, "error_message": reason, **_NOWHERE}
+    if key_type == _GROUP:
+        context.broker.groups.expected.ask(context, key)
     here = {"node_id": BROKER_ID, "host": context.host, "port": context.port}
     return {"key": key, "error_code": ErrorCode.none, "error_message": None, **here}

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from logmq.errors import LogMQError, MessageTooLarge, UnknownTopic
-from logmq.model import Format, Topic, TopicPartition
+from logmq.model import Format, Octets, Topic, TopicPartition
 from logmq.protocols.kafka.context import TOPICS_CREATED_MAX, Context
 from logmq.protocols.kafka.counting import count_error
 from logmq.protocols.kafka.dispatch import Answer, Response
@@ -149,13 +149,13 @@ def _outcome(
     return Outcome(data.partition, -1, _NO_APPEND_TIME, error)
 
 
-def _prepare(partition: TopicPartition, data: bytes, context: Context) -> Prepared:
+def _prepare(partition: TopicPartition, data: Octets, context: Context) -> Prepared:
     """Check what was sent for one partition. Raises: LogMQError."""
     topic = context.broker.check_producible(partition)
     found = batches.check(data)
     _check_batches(topic, found)
     if topic.format is Format.PLAIN:
-        return Prepared(as_frames(partition, data, found, topic), _NO_APPEND_TIME)
+        return Prepared(as_frames(partition, bytes(data), found, topic), _NO_APPEND_TIME)
     starts = [position for position, _ in found]
     offsets, offset = [], 0
     latest_ms, append_time_ms = found[0][1].max_timestamp_ms, _NO_APPEND_TIME

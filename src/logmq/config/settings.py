@@ -32,6 +32,9 @@ class Config:
     listen: tuple[ListenAddress, ...] = _setting(
         (), kinds.LISTEN, "more addresses to listen on, each for every protocol or for one alone"
     )
+    advertise: tuple[str, int] | None = _setting(
+        None, kinds.ADVERTISE, "address that Kafka clients are told to come back to; none: the one that they came to"
+    )
     data_dir: Path = _setting(Path("data"), kinds.DIRECTORY, "directory that holds everything; one process at a time")
     sync: SyncMode = _setting(SYNC_ALWAYS, kinds.SYNC, "when appends are synced to disk; see docs/guarantees.md")
     retention_ms: int | None = _setting(None, kinds.RETENTION_TIME, "age at which a topic's old segments are deleted")

@@ -49,6 +49,15 @@ def test_a_kafka_client_stays_on_the_address_for_kafka_alone(broker: BrokerProce
     assert broker.ask(b"CONSUME letters 1") == [b"MESSAGE 1 1 b"]
 
 
+@pytest.mark.skipif(shutil.which("kcat") is None, reason="needs kcat")
+def test_the_advertised_address_is_what_kafka_clients_are_told(tmp_path: Path) -> None:
+    """Whatever address they came to."""
+    with BrokerProcess(tmp_path / "data", "--advertise=broker.example.com:9092") as broker:
+        kcat = ["kcat", "-b", f"127.0.0.1:{broker.port}", "-L"]
+        seen = subprocess.run(kcat, stdout=subprocess.PIPE, check=True, timeout=20)
+        assert b"broker 0 at broker.example.com:9092 " in seen.stdout
+
+
 @pytest.mark.skipif(shutil.which("nc") is None, reason="needs nc")
 def test_nc_is_refused_on_the_address_for_kafka_alone(broker: BrokerProcess) -> None:
     """It gets one line that says what is spoken there, and the end; nothing was done."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from logmq.config.listen_address import ListenAddress
+from logmq.config.listen_address import ListenAddress, show_address
 from logmq.config.quantities import HOUR, parse_duration, parse_size, parse_whole, show_duration, show_size
 from logmq.config.sync_mode import SyncMode
 from logmq.limits import GIB, KIB, LISTENER_COUNT_MAX
@@ -179,6 +179,19 @@ def _show_names(names: tuple[str, ...]) -> str:
     return ",".join(names) or "none"
 
 
+def _parse_advertise(text: str) -> tuple[str, int] | None:
+    if text.lower() == "none":
+        return None
+    address = ListenAddress.parse(f"any://{text}")
+    if not address.port:
+        raise ValueError(text)
+    return address.host, address.port
+
+
+def _show_advertise(address: tuple[str, int] | None) -> str:
+    return "none" if address is None else show_address(*address)
+
+
 HOST = Kind("a host name or address such as 127.0.0.1, ::1 or 0.0.0.0", _parse_host, str)
 LISTEN = Kind(
     "addresses such as kafka://0.0.0.0:9092 with commas between, each once and each for any, text, kafka or http",
@@ -196,6 +209,7 @@ ORIGINS = Kind(
 ADDRESS: Kind[str | None] = Kind(
     "an address such as etcd://host:2379/name or s3://bucket, or none", _parse_address, lambda value: value or "none"
 )
+ADVERTISE = Kind("an address such as broker.example.com:9092, or none", _parse_advertise, _show_advertise)
 DIRECTORY = Kind("a directory", _parse_directory, str)
 SYNC = Kind("always, never, or an interval from 1ms to 1h such as 100ms", _parse_sync, str)
 TRUTH = Kind("true or false", _parse_truth, lambda value: str(value).lower())

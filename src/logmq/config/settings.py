@@ -32,6 +32,9 @@ class Config:
     listen: tuple[ListenAddress, ...] = _setting(
         (), kinds.LISTEN, "more addresses to listen on, each for every protocol or for one alone"
     )
+    advertise: tuple[str, int] | None = _setting(
+        None, kinds.ADVERTISE, "address that Kafka clients are told to come back to; none: the one that they came to"
+    )
     data_dir: Path = _setting(Path("data"), kinds.DIRECTORY, "directory that holds everything; one process at a time")
     cluster: str | None = _setting(
         None, kinds.ADDRESS, "etcd of a cluster, such as etcd://host:2379/name; with it nothing lies in data_dir"

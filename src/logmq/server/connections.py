@@ -91,7 +91,7 @@ class Connections:
     def _kafka_context(self, transport: asyncio.Transport) -> Context:
         from logmq.protocols.kafka.context import Context  # noqa: PLC0415
 
-        host, port = transport.get_extra_info("sockname")[:2]
+        host, port = self._config.advertise or transport.get_extra_info("sockname")[:2]
         peer = transport.get_extra_info("peername")
         return Context(
             self._broker, self._config, self._clock, host, port, self._broker.cluster_id, str(peer[0]) if peer else ""

@@ -63,6 +63,16 @@ def test_an_address_stands_once_and_there_are_so_many(text: str) -> None:
         LISTEN.parse(text)
 
 
+@pytest.mark.parametrize(("text", "address"), [("a:1", ("a", 1)), ("[::1]:9092", ("::1", 9092)), ("none", None)])
+def test_an_advertised_address_reads_and_shows(text: str, address: tuple[str, int] | None) -> None:
+    """A host and a port; one that the system chooses could not be told to anybody."""
+    kind = SETTINGS["advertise"].kind
+    assert kind.parse(text) == address and kind.show(address) == text
+    for wrong in ("a", "a:0", "a:70000", "kafka://a:1", ""):
+        with pytest.raises(ValueError):
+            kind.parse(wrong)
+
+
 def test_the_system_may_choose_more_than_one_port() -> None:
     """Port 0 may stand more than once: each gets a port of its own."""
     assert len(LISTEN.parse("kafka://a:0,kafka://a:0")) == 2

@@ -146,10 +146,9 @@ def _type(schema: Node) -> str:
         return " or ".join(_type(each) for each in schema["anyOf"])
     if "enum" in schema:
         return " or ".join(f"<code>{escape(json.dumps(each))}</code>" for each in schema["enum"])
-    if "prefixItems" in schema:
-        return f"list of {', '.join(_type(each) for each in schema['prefixItems'])}"
     if schema.get("type") == "array":
-        return f"list of {_type(schema.get('items', {}))}"
+        kinds = schema.get("prefixItems") or [schema.get("items", {})]
+        return f"list of {', '.join(_type(each) for each in kinds)}"
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
         return f"object of {_type(schema['additionalProperties'])}"
     return escape(" ".join(filter(None, [schema.get("type", "anything"), _bounds(schema)])))

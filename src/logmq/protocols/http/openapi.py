@@ -13,16 +13,18 @@ from logmq.protocols.http.bodies import JSON
 from logmq.protocols.http.examples import EXAMPLES, PARTS_OF_PATHS
 from logmq.protocols.http.operations import Operation
 from logmq.protocols.http.problems import MEDIA_TYPE, Problem
+from logmq.protocols.http.rest_proxy.errors import ErrorAnswer
 from logmq.protocols.http.schemas import Schemas
 
 Node: TypeAlias = dict[str, Any]
 
-_NO_CONTENT = 204
+_NO_CONTENT = frozenset({204, 304})
 _ABOUT = (
     "A durable log: topics are made, written, read, followed and searched. Times are milliseconds since 1970, sizes are"
     " bytes. Errors are problem documents (RFC 9457). Parameters and fields that a call does not know are refused."
 )
 _REFERENCE = re.compile(r"\s*Durability: as `[^.]*\.")
+_REST_PROXY = "REST Proxy"
 _SUBJECTS = {
     "Topics": "Made, described, changed and deleted.",
     "Records": "Stored, read, waited for, searched.",
@@ -30,14 +32,15 @@ _SUBJECTS = {
     "Groups": "Who reads what together, and how far they have come.",
     "Broker": "What it is, what it does, and whether it is well.",
     "Durable Streams": "The Durable Streams protocol: streams that are topics.",
-    "REST Proxy": "Calls that programs written for the Kafka REST Proxy make.",
+    _REST_PROXY: "Calls that programs written for the Kafka REST Proxy make.",
 }
 
 
 def openapi_of(operations: Iterable[Operation]) -> Node:
     """The document as JSON has it."""
     calls = sorted(operations, key=lambda each: list(_SUBJECTS).index(each.subject))
-    schemas = Schemas(_distinct([Problem, *(kind for each in calls for kind in (each.query, each.body, each.answer))]))
+    kinds = [kind for each in calls for kind in (each.query, each.body, each.answer)]
+    schemas = Schemas(_distinct([Problem, *kinds, ErrorAnswer]))
     queries = {kind: schemas.forget(kind) for kind in _distinct(each.query for each in calls)}
     paths: dict[str, Node] = {}
     for each in calls:
@@ -56,7 +59,7 @@ def openapi_of(operations: Iterable[Operation]) -> Node:
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "responses": {"Problem": _problem(schemas)},
+            "responses": {"Problem": _problem(schemas), "RestProxyProblem": _rest_proxy_problem(schemas, calls)},
         },
     }
 
@@ -135,28 +138,39 @@ def _body(operation: Operation, schemas: Schemas) -> Node:
 
 
 def _answers(operation: Operation, schemas: Schemas, *, has_inputs: bool) -> Node:
+    kind = "RestProxyProblem" if operation.subject == _REST_PROXY else "Problem"
+    problem = {"$ref": f"#/components/responses/{kind}"}
+    failures = sorted({*operation.problems, *([400] if has_inputs else [])})
+    return {
+        **{str(status): _answer(operation, status, schemas) for status in (operation.status, *operation.statuses)},
+        **{str(status): problem for status in failures},
+        "default": problem,
+    }
+
+
+def _answer(operation: Operation, status: int, schemas: Schemas) -> Node:
+    answer: Node = {"description": HTTPStatus(status).phrase}
+    if status in _NO_CONTENT:
+        return answer
+    answer["content"] = {each: _content(each, operation.answer, schemas) for each in operation.answer_types}
+    if operation.subject == _REST_PROXY and operation.body is not None:  # errors of single records stand among them
+        for node in answer["content"].values():
+            node["schema"] = {"anyOf": [node["schema"], schemas.of(ErrorAnswer)]}
     example = EXAMPLES.get((operation.method, operation.path))
-    done: Node = {"description": HTTPStatus(operation.status).phrase}
-    if operation.status != _NO_CONTENT:
-        done["content"] = {each: _content(each, operation.answer, schemas) for each in operation.answer_types}
-        if example is not None and example.answer is not None:
-            done["content"][operation.answer_types[0]]["example"] = example.answer
-    answers: Node = {str(operation.status): done}
-    for status in sorted({*operation.problems, *([400] if has_inputs else [])}):
-        answers[str(status)] = {"$ref": "#/components/responses/Problem"}
-    answers["default"] = {"$ref": "#/components/responses/Problem"}
-    return answers
+    if status == operation.status and example is not None and example.answer is not None:
+        answer["content"][operation.answer_types[0]]["example"] = example.answer
+    return answer
 
 
 def _content(media_type: str, kind: Any, schemas: Schemas) -> Node:
-    """JSON has a schema; what is no JSON has none, except that events and lines are text."""
+    """JSON has a schema, text is a string; of events and bytes a schema could say nothing."""
     if kind is not None and (media_type == JSON or media_type.endswith("+json")):
         return {"schema": schemas.of(kind)}
     return {"schema": {"type": "string"}} if _is_text(media_type) else {}
 
 
 def _is_text(media_type: str) -> bool:
-    return media_type.startswith("text/") or media_type.endswith("ndjson")
+    return media_type == "text/plain" or media_type.endswith("ndjson")
 
 
 def _problem(schemas: Schemas) -> Node:
@@ -167,4 +181,16 @@ def _problem(schemas: Schemas) -> Node:
     return {
         "description": "It was not done: `code` says why to programs, `detail` to people; `field` names the input.",
         "content": {MEDIA_TYPE: {"schema": schemas.of(Problem), "example": example}},
+    }
+
+
+def _rest_proxy_problem(schemas: Schemas, calls: Iterable[Operation]) -> Node:
+    """What these calls say of errors, in the type of the answer; what no call gets to see is a problem all the same."""
+    types = _distinct(kind for each in calls if each.subject == _REST_PROXY for kind in each.answer_types)
+    return {
+        "description": "It was not done.",
+        "content": {
+            **{each: {"schema": schemas.of(ErrorAnswer)} for each in types},
+            MEDIA_TYPE: {"schema": schemas.of(Problem)},
+        },
     }

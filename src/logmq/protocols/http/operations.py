@@ -31,5 +31,7 @@ class Operation:
     answer: Any = None
     answer_types: tuple[str, ...] = ("application/json",)
     status: int = 200
+    statuses: tuple[int, ...] = ()
+    """Others that its answers may have."""
     problems: tuple[int, ...] = ()
     """Statuses of the problem documents it may answer with, besides 400 where it has inputs."""

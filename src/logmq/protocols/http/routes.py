@@ -36,6 +36,7 @@ OPERATIONS: Sequence[Operation] = (
         answer=records.RecordsAnswer,
         answer_types=("application/json", records.NDJSON, records.BYTES),
         problems=(404, 406, 416),
+        statuses=(204,),
     ),
     Operation("GET", "/broker", broker.describe_broker, "Describe the broker", "Broker", answer=broker.BrokerAnswer),
     Operation(
@@ -54,7 +55,15 @@ OPERATIONS: Sequence[Operation] = (
         "Broker",
         answer=broker.StatisticsAnswer,
     ),
-    Operation("GET", "/healthz", broker.show_health, "Whether the process works", "Broker", answer=broker.StatusAnswer),
+    Operation(
+        "GET",
+        "/healthz",
+        broker.show_health,
+        "Whether the process works",
+        "Broker",
+        answer=broker.StatusAnswer,
+        statuses=(503,),
+    ),
     Operation(
         "GET",
         "/readyz",
@@ -62,6 +71,7 @@ OPERATIONS: Sequence[Operation] = (
         "Whether the broker takes requests",
         "Broker",
         answer=broker.StatusAnswer,
+        statuses=(503,),
     ),
     Operation(
         "GET",
@@ -270,6 +280,7 @@ OPERATIONS: Sequence[Operation] = (
         answer_types=(durable_streams.ANY_TYPE,),
         status=201,
         problems=(403, 404, 409, 413, 507),
+        statuses=(200,),
     ),
     Operation(
         "POST",
@@ -280,6 +291,7 @@ OPERATIONS: Sequence[Operation] = (
         body_types=(durable_streams.ANY_TYPE,),
         status=204,
         problems=(400, 403, 404, 409, 410, 413, 429, 507),
+        statuses=(200,),
     ),
     Operation(
         "GET",
@@ -290,6 +302,7 @@ OPERATIONS: Sequence[Operation] = (
         durable_streams.StreamQuery,
         answer_types=(durable_streams.ANY_TYPE, "text/event-stream"),
         problems=(404, 410),
+        statuses=(204, 304),
     ),
     Operation(
         "DELETE",

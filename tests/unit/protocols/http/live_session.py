@@ -36,10 +36,10 @@ def unchunked(data: bytes) -> bytes:
     return body
 
 
-def events_of(body: bytes) -> list[Event]:
-    """The events of a body that ends with one (WHATWG HTML, 9.2.6); those without data only set the id."""
+def events_of(body: bytes, last_id: str = "") -> list[Event]:
+    """The events of a body that ends with one (WHATWG HTML, 9.2.6); those without data only set the id, which stays."""
     assert body.endswith(b"\n\n") or not body
-    found, last_id = [], ""
+    found = []
     for block in body.decode().split("\n\n"):
         name, lines = "message", []
         for line in block.split("\n"):

@@ -38,7 +38,6 @@ class Feed:
         """Begins to read when the first member joins. A sampled one pauses for longer, so that there is a choice."""
         self._broker = broker
         self._reader = reader
-        self._sampled = sampled
         self._pause_s = LIVE_SAMPLED_PAUSE_S if sampled else LIVE_PAUSE_S
         self._members: dict[Member, None] = {}
         self._loop = asyncio.get_running_loop()
@@ -102,7 +101,8 @@ class Feed:
         for index in self._grown():
             await self._publish(await self._reader.read(index))
         took_s = self._loop.time() - began
-        await asyncio.sleep(took_s if self._grown() and not self._sampled else max(self._pause_s, took_s))
+        # What one read could not take is not left waiting: a sampled feed would fall behind a fast topic for ever.
+        await asyncio.sleep(took_s if self._grown() else max(self._pause_s, took_s))
 
     def _grown(self) -> list[int]:
         partition, bounds = self._reader.partition, self._broker.bounds

@@ -11,7 +11,7 @@ from crc32c import crc32c
 from logmq.errors import Damaged, LogMQError, NotLeader, OffsetOutOfRange
 from logmq.metrics import StorageMetrics
 from logmq.model import TopicPartition
-from logmq.records.codec import CODECS
+from logmq.storage.cluster.cache import CachedExtent
 from logmq.storage.cluster.formats import Extent
 from logmq.storage.cluster.lane import LaneLog
 from logmq.storage.cluster.leadership import Leadership
@@ -39,14 +39,13 @@ class Reader:
         """See `LogStore.read_nowait`."""
         spec = self._partitions.find(partition)
         log = self._partitions.log(spec)
-        extents = _extents(log, offset, size_max)
-        pieces: list[bytes] = []
-        for extent in extents:
-            data = self._partitions.cache.get(extent)
-            if data is None:
+        held: list[CachedExtent] = []
+        for extent in _extents(log, offset, size_max):
+            cached = self._partitions.cache.get(extent)
+            if cached is None:
                 return None
-            pieces.append(data)
-        return self._chunk(spec, log, offset, size_max, extents, pieces)
+            held.append(cached)
+        return self._chunk(spec, log, offset, size_max, held)
 
     async def read(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk:
         """See `LogStore.read`."""
@@ -55,12 +54,12 @@ class Reader:
             log = self._partitions.log(spec)
             extents = _extents(log, offset, size_max)
             try:
-                pieces = [await self._fetch(partition, extent) for extent in extents]
+                held = [await self._fetch(partition, extent) for extent in extents]
             except ObjectMissing:
                 if _extents(self._partitions.log(spec), offset, size_max) == extents:
                     await self._explain_missing(partition, extents)
                 continue  # the bytes were moved meanwhile
-            return self._chunk(spec, log, offset, size_max, extents, pieces)
+            return self._chunk(spec, log, offset, size_max, held)
 
     async def _explain_missing(self, partition: TopicPartition, extents: Sequence[Extent]) -> NoReturn:
         """Objects of a leader do not go away; those of one that does not know yet that it leads no longer do."""
@@ -73,14 +72,14 @@ class Reader:
                 await asyncio.sleep(_RETRY_S)
         raise self.failure or NotLeader(str(partition))
 
-    async def _fetch(self, partition: TopicPartition, extent: Extent) -> bytes:
-        data = self._partitions.cache.get(extent)
-        if data is None:
-            data = await asyncio.shield(self._begin(extent))
+    async def _fetch(self, partition: TopicPartition, extent: Extent) -> CachedExtent:
+        cached = self._partitions.cache.get(extent)
+        if cached is not None:
+            return cached
+        data = await asyncio.shield(self._begin(extent))
         if crc32c(data) != extent.crc:
             raise Damaged(str(partition), extent.first_offset, extent.next_offset)
-        self._partitions.cache.put(extent, data)
-        return data
+        return self._partitions.cache.put(extent, data)
 
     def _begin(self, extent: Extent) -> asyncio.Task[bytes]:
         task = self._fetching.get(extent)
@@ -100,32 +99,25 @@ class Reader:
                     raise self.failure from None
                 await asyncio.sleep(_RETRY_S)
 
-    def _chunk(
-        self,
-        spec: LogSpec,
-        log: LaneLog,
-        offset: int,
-        size_max: int,
-        extents: Sequence[Extent],
-        pieces: Sequence[bytes],
-    ) -> Chunk:
+    def _chunk(self, spec: LogSpec, log: LaneLog, offset: int, size_max: int, held: Sequence[CachedExtent]) -> Chunk:
         """Whole records from the one that is meant on, about `size_max` bytes."""
         self._metrics.reads += 1
-        if not extents:
-            return Chunk(log.next_offset, log.next_offset, b"")
-        codec, first = CODECS[spec.format], extents[0].first_offset
+        pieces: list[bytes] = []
+        first = following = log.next_offset
+        room = size_max
+        for cached in held:
+            start, begin = (0, cached.extent.first_offset) if pieces else cached.start_of(spec.format, offset)
+            if start == len(cached.data):
+                continue  # the offset lies inside its last record
+            first = first if pieces else begin
+            end, following = cached.end_before(spec.format, start, room)
+            pieces.append(cached.data if not start and end == len(cached.data) else cached.data[start:end])
+            room -= end - start
+            if end < len(cached.data) or room <= 0:
+                break
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        position, relative = codec.seek(data, max(0, offset - first))
-        if position == len(data):  # the offset lies inside the very last record
-            return Chunk(log.next_offset, log.next_offset, b"")
-        data = data[position:] if position else data
-        found = codec.walk(data[:size_max])
-        if not found.starts:
-            found = codec.walk(data)
-            second = found.starts[1] if len(found.starts) > 1 else found.end
-            found = codec.walk(data[:second])
-        self._metrics.read_bytes += found.end
-        return Chunk(first + relative, first + relative + found.offset_count, data[: found.end])
+        self._metrics.read_bytes += len(data)
+        return Chunk(first, following if pieces else first, data)
 
 
 def _extents(log: LaneLog, offset: int, size_max: int) -> list[Extent]:

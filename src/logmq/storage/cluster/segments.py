@@ -50,7 +50,8 @@ async def _read(objects: Objects, cache: ExtentCache, run: Sequence[Extent]) -> 
     """The bytes of the extents; None if one does not match its checksum: it stays where it is, for readers to find."""
     pieces: list[bytes] = []
     for extent in run:
-        data = cache.get(extent)
+        cached = cache.get(extent)
+        data = None if cached is None else cached.data
         while data is None:
             try:
                 data = await objects.get(extent.object, extent.position, extent.size)

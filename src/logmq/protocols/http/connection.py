@@ -433,25 +433,45 @@ async def _answer(app: Any, cycle: RequestResponseCycle, scope: Any, receive: An
     because the answer told it so, would not agree with us where its next request begins.
     """
 
+    turn = cast(_Turn, cycle.transport)
+
     async def send_announcing(message: Any) -> None:
         if cycle.more_body and not cycle.response_started:
             cycle.keep_alive = False
+        if message["type"] == "http.response.start" and scope["method"] != "HEAD":
+            turn.expect_body(message)
         await send(message)
 
     await app(scope, receive, send_announcing)
 
 
 class _Turn:
-    """The transport as an answer sees it: how it ends is the connection's business."""
+    """The transport as an answer sees it: how it ends is the connection's business.
 
-    __slots__ = ("_connection", "_cycle")
+    Head and body go out by one system call where the whole body follows at once: that is a tenth of what a small
+    request costs, and wakes the client once.
+    """
+
+    __slots__ = ("_connection", "_cycle", "_expects_body", "_head")
 
     def __init__(self, connection: HttpConnection, cycle: RequestResponseCycle) -> None:
         self._connection = connection
         self._cycle = cycle
+        self._expects_body = False
+        self._head = b""
+
+    def expect_body(self, start: Any) -> None:
+        """This is the message that begins the answer: if it knows the length, the body is at hand."""
+        self._expects_body = any(name == b"content-length" for name, _ in start["headers"])
 
     def write(self, data: bytes) -> None:
-        """Write a part of the answer."""
+        """Write a part of the answer, or keep it until the next one."""
+        if self._expects_body:
+            self._expects_body = False
+            self._head = data
+            return
+        if self._head:
+            data, self._head = self._head + data, b""
         self._connection.transport.write(data)
 
     def is_closing(self) -> bool:

@@ -298,3 +298,33 @@ async def test_a_wish_for_another_protocol_is_ignored(wish: str) -> None:
     await session.ask(request("/body", *headers, method="POST", body=body) + request("/next"))
     assert app.bodies == [body]
     assert (session.statuses, app.seen) == ([200, 200], ["/body", "/next"])
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_answer_of_known_length_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Head and body together; a stream's head goes out at once, and so does that of an answer without a body."""
+
+    async def app(scope: Any, _: Any, send: Any) -> None:
+        headers = [] if scope["path"] == "/stream" else [(b"content-length", b"4")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if scope["path"] == "/stream":
+            assert len(writes) == 1
+        await send({"type": "http.response.body", "body": b"body"})
+
+    session = HttpConnectionSession(app)
+    writes: list[bytes] = []
+    write = session.transport.write
+
+    def write_and_note(data: bytes) -> None:
+        writes.append(data)
+        write(data)
+
+    monkeypatch.setattr(session.transport, "write", write_and_note)
+    for asked, count in ((request("/plain"), 1), (request("/stream"), 2), (request("/plain", method="HEAD"), 1)):
+        writes.clear()
+        await session.ask(asked)
+        assert len(writes) == count, writes
+        assert writes[0].startswith(b"HTTP/1.1 200")
+    assert session.statuses == [200] * 3

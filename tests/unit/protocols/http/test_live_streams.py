@@ -258,3 +258,17 @@ async def test_too_many_partitions_for_one_stream(http: HttpStage, hub: Hub) -> 
     async with subscribed(http, hub, "t", partition=100) as (outlet, _):
         await put(http, "t", 5, partition=100)
         await outlet.holds(1)
+
+
+async def test_a_sampled_stream_keeps_up(http: HttpStage, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Much at once is read at once, in few pieces that each say what they leave out: the stream never ages."""
+    monkeypatch.setattr(feed, "LIVE_SAMPLED_PAUSE_S", 0.5)
+    await put(http, "t", 0)
+    async with subscribed(http, hub, "t", offset="latest", rate_max=5) as (outlet, _):
+        await until(lambda: len(outlet.pieces) == 1)
+        await asyncio.sleep(0.02)
+        for start in range(1, 20_001, 4000):
+            await put(http, "t", *range(start, start + 4000))
+        await until(lambda: bool(outlet.events) and outlet.events[-1].id == "20000")
+        assert len(outlet.pieces) < 60
+        assert len(outlet.values) <= 10

@@ -30,8 +30,8 @@ class Member(Protocol):
 class Feed:
     """Waits, reads and formats once and hands the same bytes to each member.
 
-    Between two rounds it pauses, for as long as the last one took at least: a fast topic then has many records a round,
-    which go out with one write a member, and members never take more than half of the event loop.
+    It pauses between two rounds: a fast topic then has many records a round, which go out with few writes a member. And
+    it lets others have their turn for as long as each read took: members never take more than half of the event loop.
     """
 
     def __init__(self, broker: Broker, reader: Reader, *, sampled: bool) -> None:
@@ -96,17 +96,15 @@ class Feed:
         return await self._broker.wait_any(wanted, LIVE_LOOK_INTERVAL_S)
 
     async def _round(self) -> None:
-        """Read each partition on, and pause."""
-        began = self._loop.time()
-        for index in self._grown():
-            await self._publish(await self._reader.read(index))
-        took_s = self._loop.time() - began
-        # What one read could not take is not left waiting: a sampled feed would fall behind a fast topic for ever.
-        await asyncio.sleep(took_s if self._grown() else max(self._pause_s, took_s))
-
-    def _grown(self) -> list[int]:
-        partition, bounds = self._reader.partition, self._broker.bounds
-        return [index for index, offset in self.positions.items() if bounds(partition(index)).high_watermark > offset]
+        """Read on to where the partitions ended when it began, however much that is, and pause."""
+        bounds = self._broker.bounds
+        ends = {index: bounds(self._reader.partition(index)).high_watermark for index in self.positions}
+        for index, end in ends.items():
+            while self.positions[index] < end:
+                began = self._loop.time()
+                await self._publish(await self._reader.read(index))
+                await asyncio.sleep(self._loop.time() - began)
+        await asyncio.sleep(self._pause_s)
 
     async def _publish(self, events: bytes) -> None:
         """Whoever joins meanwhile is behind these events already."""

@@ -200,6 +200,8 @@ async def test_a_fork_of_what_is_left(http: HttpStage) -> None:
     """Where retention has taken the beginning, the fork's offsets are still those of its source."""
     await put(http, "s", JSON, b"[0,1,2,3,4,5]")
     await http.broker.trim(TopicPartition("s", 0), 4)
+    assert (await get(http, "s")).json() == [4, 5]
+    assert (await get(http, "s", offset="0000000000000000_0000000000000003")).status_code == 410
     await put(http, "fork", {"Stream-Forked-From": "/streams/s"}, b"6")
     whole = await get(http, "fork")
     assert whole.json() == [4, 5, 6]

@@ -131,6 +131,11 @@ class Streams:
             raise unknown_stream(stream.name)
         return topic
 
+    def start(self, stream: Stream) -> int:
+        """The offset of the first record that is left, as clients count. Raises: Refused: it was dropped."""
+        self.topic(stream)
+        return self._broker.bounds(TopicPartition(stream.name, 0)).log_start_offset + stream.row.base
+
     def end(self, stream: Stream) -> int:
         """The offset behind its last record, as clients count. Raises: Refused: it was dropped."""
         self.topic(stream)

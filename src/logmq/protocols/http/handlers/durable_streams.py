@@ -146,7 +146,7 @@ async def read_stream(request: Request) -> Response:
 
 def _offset_of(query: StreamQuery, streams: Streams, stream: Stream) -> int:
     if query.offset in {None, START}:
-        return stream.row.base
+        return streams.start(stream)
     return streams.end(stream) if query.offset == NOW else parse_offset(query.offset or "")
 
 

@@ -1,5 +1,5 @@
 """Durable streams on the real broker: what the conformance suite cannot see, such as restarts, crashes and the other
-protocols. See tests/integration/http/test_durable_streams.py for the suite itself."""
+protocols. See tests/integration/http/test_durable_conformance.py for the suite itself."""
 
 from __future__ import annotations
 

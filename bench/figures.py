@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 # Run as a script, Python looks for modules beside the script; they begin at the checkout.
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import machine
 from bench.compare import ROOT
+from bench.http import live, produce, scrape
 from bench.measures import commits, pressure, ready, start
 from bench.measures.figure import Figure
 from bench.report import machine_lines, write_json
@@ -24,6 +26,9 @@ MEASURES: dict[str, Callable[[Path], list[Figure]]] = {
     "commits": commits.measure,
     "ready": ready.measure,
     "pressure": pressure.measure,
+    "http-produce": produce.measure,
+    "http-live": partial(live.measure, duration_s=20),
+    "http-scrape": scrape.measure,
 }
 
 

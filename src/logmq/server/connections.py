@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,15 @@ from logmq.clock import Clock
 from logmq.config import Config
 from logmq.protocols.detect import Detector, Wire
 from logmq.protocols.kafka.intake import Intake
+from logmq.protocols.text.connection import ConnectionLimits, TextConnection
+from logmq.server.waiting import Waiting
 
 if TYPE_CHECKING:
     from logmq.protocols.http.service import HttpService
     from logmq.protocols.kafka.connection import KafkaConnection
     from logmq.protocols.kafka.context import Context
-from logmq.protocols.text.connection import ConnectionLimits, TextConnection
+
+_log = logging.getLogger(__name__)
 
 
 class Connections:
@@ -40,11 +44,15 @@ class Connections:
         self._text: set[TextConnection] = set()
         self._kafka: set[KafkaConnection] = set()
         self._http: HttpService | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._waiting: set[Waiting] = set()
+        """HTTP clients that came before HTTP was loaded."""
         self._metrics = broker.metrics.connections
         self._metrics.open |= {"undecided": self._undecided, "text": self._text, "kafka": self._kafka}
+        self._metrics.open["http"] = self._waiting
 
     def __len__(self) -> int:
-        http = 0 if self._http is None else len(self._http)
+        http = len(self._waiting) + (0 if self._http is None else len(self._http))
         return len(self._undecided) + len(self._text) + len(self._kafka) + http
 
     def is_full(self) -> bool:
@@ -98,13 +106,29 @@ class Connections:
         )
 
     def _new_http(self) -> asyncio.Protocol:
-        if self._http is None:
-            from logmq.protocols.http.service import HttpService  # noqa: PLC0415 - loaded when first needed
-
-            self._http = HttpService(self._broker, self._config, self._clock)
-            self._metrics.open["http"] = self._http
         self._metrics.accept("http")
-        return self._http.new()
+        if self._http is not None:
+            return self._http.new()
+        waiting = Waiting(self._waiting.discard)
+        self._waiting.add(waiting)
+        if self._loading is None:
+            self._loading = self._loop.create_task(self._load_http())
+        return waiting
+
+    async def _load_http(self) -> None:
+        try:
+            service = await asyncio.to_thread(_import_http)
+            self._http = service(self._broker, self._config, self._clock)
+        except Exception:
+            _log.exception("HTTP could not be loaded")
+            for waiting in list(self._waiting):
+                waiting.close()
+        else:
+            self._metrics.open["http"] = self._http
+            for waiting in list(self._waiting):
+                waiting.go_on(self._http.new())
+        finally:
+            self._loading = None
 
     def _all(self) -> list[TextConnection | KafkaConnection | HttpService]:
         http = [] if self._http is None else [self._http]
@@ -113,8 +137,9 @@ class Connections:
     async def drain(self, timeout_s: float) -> None:
         """Let every connection finish what it has begun; those that take longer than `timeout_s` are dropped."""
         self._broker.health.drain()
-        for detector in list(self._undecided):
-            detector.close()
+        early: list[Detector | Waiting] = [*self._undecided, *self._waiting]
+        for each in early:
+            each.close()
         draining = [asyncio.ensure_future(connection.drain()) for connection in self._all()]
         if draining:
             await asyncio.wait(draining, timeout=timeout_s)
@@ -122,3 +147,10 @@ class Connections:
             connection.abort()
         for task in draining:
             task.cancel()
+
+
+def _import_http() -> type[HttpService]:
+    """Takes some 130 ms of processor time, once."""
+    from logmq.protocols.http.service import HttpService  # noqa: PLC0415
+
+    return HttpService

@@ -48,7 +48,6 @@ class Figure:
 
 
 FIGURES = (
-    Figure("page-cache-cpu", "the machine alone: write to the page cache, CPU", "s/GB", ".2f"),
     Figure("produce-100-rate", "produce, 100 B", "messages/s", over_peer=APACHE),
     Figure("produce-100-mb", "produce, 100 B", "MB/s", ",.1f"),
     Figure("produce-100-cpu", "produce, 100 B: broker's CPU", "s/GB", ".2f"),

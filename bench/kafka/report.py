@@ -41,8 +41,6 @@ def document(comparison: Comparison, machine: dict[str, Any], plot: str) -> str:
             "LogMQ has every acknowledged message on the disk, and so has Apache Kafka (flushing); Apache Kafka with"
             " its defaults has it in the page cache, Tansu in its memory.",
             "The client's ceiling is the same client against a sink that stores nothing.",
-            "Brokers' CPU includes what the machine takes for the page cache itself, which is in the first row: where"
-            " free memory goes back to a host, the first use of a page costs more than the copy.",
             f"Medians of {comparison.rounds} rounds of {settings.duration_s:g} s, each after {settings.warmup_s:g} s of"
             " warm-up; in a round every broker is started once, on an empty directory, and measured through.",
             "",

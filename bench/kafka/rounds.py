@@ -12,7 +12,7 @@ from statistics import median
 
 from bench.kafka.brokers import Broker
 from bench.kafka.figures import Medians
-from bench.kafka.measures import consume, idle, latency, one_at_a_time, page_cache, partitions, produce
+from bench.kafka.measures import consume, idle, latency, one_at_a_time, partitions, produce
 from bench.peers.process import ServerProcess
 from bench.rounds import temporary
 
@@ -84,7 +84,7 @@ def _is_installed(broker: Broker, comparison: Comparison) -> bool:
 
 def _measure(comparison: Comparison, broker: Broker, directory: Path) -> None:
     with broker.start(directory) as server:
-        for subject, measure in _steps(server, broker, comparison.settings, directory):
+        for subject, measure in _steps(server, broker, comparison.settings):
             try:
                 comparison.add(broker.name, measure())
             except Exception as error:
@@ -95,13 +95,11 @@ def _measure(comparison: Comparison, broker: Broker, directory: Path) -> None:
             server.kill()  # all is measured: a clean stop would only take time
 
 
-def _steps(server: ServerProcess, broker: Broker, settings: Settings, directory: Path) -> list[tuple[str, _Step]]:
+def _steps(server: ServerProcess, broker: Broker, settings: Settings) -> list[tuple[str, _Step]]:
     """What is asked of this broker, in order: what is consumed was produced before."""
     duration_s, warmup_s = settings.duration_s, settings.warmup_s
     steps: list[tuple[str, _Step]] = []
     for size in SIZES:
-        if broker.stores and size == SIZES[-1]:
-            steps.append(("produce", partial(page_cache.measure, directory)))
         steps.append(("produce", partial(produce.measure, server, size, duration_s, warmup_s, broker.stores)))
         steps.append(("consume", partial(consume.measure, server, size, duration_s)))
     if broker.stores:

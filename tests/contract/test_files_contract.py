@@ -93,7 +93,9 @@ def test_cached_reads_are_kept(files: Files) -> None:
     file = files.create("a.log")
     content = bytes(range(256)) * 64
     file.write_at(0, [content])
-    found = [(position, size, file.read_cached_at(position, size)) for position, size in ((0, 9000), (7, 50), (1, 9999))]
+    found = [
+        (position, size, file.read_cached_at(position, size)) for position, size in ((0, 9000), (7, 50), (1, 9999))
+    ]
     assert all(data in {None, content[position : position + size]} for position, size, data in found)
 
 

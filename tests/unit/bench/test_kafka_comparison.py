@@ -14,7 +14,6 @@ from bench.kafka import usage
 from bench.kafka.batches import batch, varint
 from bench.kafka.brokers import APACHE, CEILING, OWN, Broker
 from bench.kafka.figures import FIGURES, Figure
-from bench.kafka.measures import page_cache
 from bench.kafka.report import from_json, table, to_json
 from bench.kafka.rounds import Comparison, Settings, compare
 from bench.peers.process import ServerProcess
@@ -144,9 +143,3 @@ def test_usage_counts_children() -> None:
         for pid in reversed(usage.tree(parent.pid)):
             os.kill(pid, 9)
         parent.communicate()
-
-
-def test_the_page_cache_is_measured(tmp_path: Path) -> None:
-    """It takes some time, and nothing is left of it."""
-    assert page_cache.measure(tmp_path)["page-cache-cpu"] > 0
-    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,20 @@ async def test_many_appends_at_once_keep_their_order(backend: Backend, bench: Be
         assert offsets == sorted(offsets)
         assert len(offsets) == 500
         assert await read_all(store, T0) == await read_all(store, T1) == [b"%d" % n for n in range(500)]
+
+
+async def test_an_append_that_waits_for_nothing_keeps_its_place(backend: Backend, bench: Bench) -> None:
+    """`at_once` overtakes no call made before it, and its promise is the same."""
+    bench.spec("t")
+    async with backend.open(bench) as store:
+        calls = [store.append([append(T0, b"%d" % n)], at_once=n % 3 == 2) for n in range(30)]
+        done: list[int] = []
+        for number, call in enumerate(calls):
+            call.add_done_callback(partial(lambda number, _: done.append(number), number))
+        await asyncio.gather(*calls)
+        assert done == list(range(30))
+    async with backend.open(bench) as store:
+        assert await read_all(store, T0) == [b"%d" % n for n in range(30)]
 
 
 async def test_read_begins_with_the_first_record_at_or_after_the_offset(backend: Backend, bench: Bench) -> None:

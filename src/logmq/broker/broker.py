@@ -153,9 +153,9 @@ class Broker:
             raise InternalTopic(topic.name)
         return topic
 
-    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> Appending:
+    def append(self, appends: Sequence[Append], *, atomic: bool = False, at_once: bool = False) -> Appending:
         """See `LogStore.append`. The caller has checked each partition with `check_producible`."""
-        return self._store.append(appends, atomic=atomic)
+        return self._store.append(appends, atomic=atomic, at_once=at_once)
 
     def room(self) -> asyncio.Future[None] | None:
         """See `LogStore.room`."""

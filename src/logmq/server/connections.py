@@ -13,6 +13,7 @@ from logmq.config import Config
 from logmq.protocols.detect import Detector, Wire
 from logmq.protocols.kafka.intake import Intake
 from logmq.protocols.text.connection import ConnectionLimits, TextConnection
+from logmq.protocols.text.gathering import Gatherer
 from logmq.server.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Connections:
         self._limits = ConnectionLimits.of(config)
         self._detect_timeout_s = config.detect_timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
+        self._gatherer = Gatherer(broker, self._loop)
         self._factories: Mapping[Wire, Callable[[], asyncio.Protocol]] = {
             Wire.TEXT: self._new_text,
             Wire.KAFKA: self._new_kafka,
@@ -76,7 +78,12 @@ class Connections:
 
     def _new_text(self) -> TextConnection:
         connection = TextConnection(
-            self._broker, self._limits, loop=self._loop, clock=self._clock, on_lost=self._text.discard
+            self._broker,
+            self._limits,
+            loop=self._loop,
+            clock=self._clock,
+            on_lost=self._text.discard,
+            gatherer=self._gatherer,
         )
         self._text.add(connection)
         self._metrics.accept("text")

@@ -192,12 +192,13 @@ class LogStore(Protocol):
         """What it holds now, and what waits."""
         ...
 
-    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> Appending:
+    def append(self, appends: Sequence[Append], *, atomic: bool = False, at_once: bool = False) -> Appending:
         """Append to one or more partitions; awaited it gives one result an append, in the same order.
 
         Durability: an `Appended` is there only when the bytes are committed as the engine's sync mode promises.
         All appends of a call belong to one commit: after a crash all are there or none. With `atomic` an error for
-        one undoes all.
+        one undoes all. `at_once` says that the caller has gathered what this turn of the loop brings, so that nothing
+        is won by waiting for more.
         Ordering: appends to a partition are stored in call order, and calls complete in call order.
         """
         ...

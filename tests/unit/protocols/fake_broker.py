@@ -179,7 +179,7 @@ class FakeBroker:
             raise InternalTopic(topic.name)
         return topic
 
-    def append(self, appends: Sequence[Append]) -> asyncio.Future[list[AppendResult]]:
+    def append(self, appends: Sequence[Append], *, at_once: bool = False) -> asyncio.Future[list[AppendResult]]:
         future: asyncio.Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
         self.calls.append(len(appends))
         if self.held:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from tests.unit.protocols.fake_broker import FakeBroker
 
 from logmq.protocols.text.connection import ConnectionLimits, TextConnection
+from logmq.protocols.text.gathering import Gatherer
 
 LIMITS = ConnectionLimits(
     message_size_max_bytes=1 << 20,
@@ -132,12 +133,19 @@ class ManualTime:
 class Session:
     """One client."""
 
-    def __init__(self, broker: FakeBroker | None = None, limits: ConnectionLimits = LIMITS) -> None:
+    def __init__(
+        self, broker: FakeBroker | None = None, limits: ConnectionLimits = LIMITS, gatherer: Gatherer | None = None
+    ) -> None:
         self.broker = broker or FakeBroker()
         self.time = ManualTime()
         self.lost: list[TextConnection] = []
         self.connection = TextConnection(
-            self.broker.face, limits, loop=self.time.loop, clock=self.time, on_lost=self.lost.append
+            self.broker.face,
+            limits,
+            loop=self.time.loop,
+            clock=self.time,
+            on_lost=self.lost.append,
+            gatherer=gatherer,
         )
         self.transport = FakeTransport(self.connection)
         self.connection.connection_made(self.transport)

@@ -3,6 +3,7 @@
     chunk --> parser --> requests, one by one --> broker --> answers, in the order of the requests
 
 Appends overlap: runs of PRODUCE lines go to the broker back to back, and their answers follow as they are committed.
+A chunk that is a single PRODUCE line is gathered with those of other clients (gathering.py) if nothing is under way.
 Every other request waits until all appends before it are answered, so that a client reads what it has written, and
 holds up those behind it until it is answered itself.
 
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from enum import Enum
 from typing import Any, cast
@@ -28,6 +28,7 @@ from logmq.protocols.text import producing
 from logmq.protocols.text.answers import BYE, code_of, error_line
 from logmq.protocols.text.deadlines import ConnectionLimits, Deadlines, Overdue, Situation
 from logmq.protocols.text.errors import IdleTooLong, RequestTooSlow
+from logmq.protocols.text.gathering import Gatherer
 from logmq.protocols.text.handlers import AWAITED, IMMEDIATE
 from logmq.protocols.text.outlet import Outlet
 from logmq.protocols.text.parser import Parser
@@ -80,9 +81,9 @@ class TextConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_broker", "_clock", "_cursor", "_deadlines", "_ending", "_following", "_heard", "_held", "_limits",
-        "_lingering", "_loop", "_lost", "_on_lost", "_outlet", "_parser", "_queue_size", "_reading_paused",
-        "_sendings", "_task", "_timer", "_transport", "_waits",
+        "_broker", "_clock", "_cursor", "_deadlines", "_ending", "_following", "_gatherer", "_heard", "_held",
+        "_limits", "_lingering", "_loop", "_lost", "_on_lost", "_outlet", "_parser", "_reading_paused", "_row",
+        "_task", "_timer", "_transport", "_waits",
     )  # fmt: skip
 
     def __init__(
@@ -93,8 +94,10 @@ class TextConnection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
         on_lost: Callable[[TextConnection], None] | None = None,
+        gatherer: Gatherer | None = None,
     ) -> None:
         self._broker = broker
+        self._gatherer = gatherer or Gatherer(broker, loop)
         self._limits = limits
         self._loop = loop
         self._clock = clock
@@ -113,9 +116,8 @@ class TextConnection(asyncio.Protocol):
         self._lost: asyncio.Future[None] | None = None
         """Done when the connection is gone, for whoever waits for that."""
 
-        self._sendings: deque[producing.Sending] = deque()
-        """Appends that are not answered, in order; `_queue_size` are the bytes of their lines."""
-        self._queue_size = 0
+        self._row = producing.Row()
+        """Appends that are not answered, in order."""
         self._held: Request | None = None
         """The next request, which has to wait."""
         self._task: asyncio.Task[None] | None = None
@@ -136,6 +138,9 @@ class TextConnection(asyncio.Protocol):
         """Take what the client sent."""
         self._heard = True
         if self._ending is not _Ending.NOT:
+            return
+        if self._is_at_rest() and self._gatherer.take(data, self):
+            self._row.gathered = True
             return
         self._parser.feed(data)
         if self._following is not None:
@@ -174,7 +179,7 @@ class TextConnection(asyncio.Protocol):
         self._transport = None
         self._outlet.close()
         self._held = None
-        self._sendings.clear()
+        self._row.clear()
         if self._timer is not None:
             self._timer.cancel()
         if self._following is not None and self._task is not None:
@@ -209,6 +214,10 @@ class TextConnection(asyncio.Protocol):
             self._transport.abort()
 
     # -- requests ----------------------------------------------------------------------------------------------------
+
+    def _is_at_rest(self) -> bool:
+        """Whether all that the client has sent is answered."""
+        return not (self._row or self._task or self._held or self._outlet.full or self._parser.is_busy)
 
     def _is_held_up(self) -> bool:
         return self._task is not None or self._held is not None or self._outlet.full
@@ -247,13 +256,13 @@ class TextConnection(asyncio.Protocol):
     def _take(self, request: Request) -> None:
         """Answer a request, start what will, or hold it back."""
         if type(request) is Produce:
-            if self._queue_size >= self._limits.queue_size_max_bytes:
+            if self._row.size >= self._limits.queue_size_max_bytes:
                 self._held = request
             else:
                 self._produce(request)
         elif type(request) is Blank:
             pass
-        elif self._sendings:
+        elif self._row:
             self._held = request
         else:
             self._answer(request)
@@ -331,10 +340,10 @@ class TextConnection(asyncio.Protocol):
             self._send(request, verdicts)
 
     def _send(self, request: Produce, verdicts: list[producing.Verdict]) -> None:
+        self._gatherer.flush()  # the client may have a message there
         sending = producing.send(self._broker, request, verdicts)
         self._broker.metrics.text["PRODUCE"].count += sum(map(len, request.payloads))
-        self._sendings.append(sending)
-        self._queue_size += sending.size
+        self._row.add(sending)
         if sending.future is None or sending.future.done():
             self._settle()
         else:
@@ -351,9 +360,18 @@ class TextConnection(asyncio.Protocol):
         if self._transport is not None:
             self._send(request, producing.examine(self._broker, request, failures))
 
+    def answered(self, answer: bytes) -> None:
+        """Answer a message that was gathered, which is the first of what is under way."""
+        if self._transport is not None:
+            self._row.gathered = False
+            self._outlet.write(answer)
+            self._go_on_behind_append()
+
     def _appended(self, _future: object) -> None:
-        if self._transport is None:
-            return
+        if self._transport is not None:
+            self._go_on_behind_append()
+
+    def _go_on_behind_append(self) -> None:
         self._settle()
         if self._held is not None or self._reading_paused or self._ending is not _Ending.NOT:
             self._go_on()
@@ -362,11 +380,7 @@ class TextConnection(asyncio.Protocol):
 
     def _settle(self) -> None:
         """Answer all appends that are done, up to the first one that is not."""
-        sendings = self._sendings
-        while sendings and sendings[0].done:
-            sending = sendings.popleft()
-            self._queue_size -= sending.size
-            answers = sending.answers()
+        for answers in self._row.take_answers():
             if b"E" in answers:  # no OK line has that letter
                 self._count_errors(answers)
             self._outlet.write(answers)
@@ -471,7 +485,7 @@ class TextConnection(asyncio.Protocol):
 
     def _close_if_done(self) -> None:
         """Close when everything is answered that will be."""
-        if self._is_held_up() or self._sendings or self._transport is None or self._transport.is_closing():
+        if self._is_held_up() or self._row or self._transport is None or self._transport.is_closing():
             return
         if self._lingering:
             return
@@ -521,7 +535,7 @@ class TextConnection(asyncio.Protocol):
     def _situation(self, transport: asyncio.Transport) -> Situation:
         return Situation(
             heard=self._heard,
-            busy=self._task is not None or bool(self._sendings),
+            busy=self._task is not None or bool(self._row),
             stuck=self._outlet.full or transport.is_closing(),
             stuck_count=self._outlet.full_count,
             begun=not self._reading_paused,

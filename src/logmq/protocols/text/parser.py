@@ -26,7 +26,7 @@ from logmq.protocols.text.arguments import parse_partition
 from logmq.protocols.text.commands import Announced, parse_line
 from logmq.protocols.text.errors import LineTooLong, MessageLineTooLong, MissingNewline, UnfinishedLine
 from logmq.protocols.text.requests import Blank, Invalid, Produce, Request
-from logmq.protocols.text.runs import REACH_MIN, take_consumes, take_produce, take_produces
+from logmq.protocols.text.runs import REACH_MIN, take_consumes, take_produces
 
 
 class _Mode(Enum):
@@ -74,6 +74,11 @@ class Parser:
     def has_input(self) -> bool:
         """Whether `next_request` would find something that it has not looked at yet."""
         return self._position < len(self._data)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether what comes next belongs to something that has begun, instead of beginning a line."""
+        return self._pending is not None or self._mode is not _LINES
 
     @property
     def awaits_body(self) -> bool:
@@ -130,11 +135,6 @@ class Parser:
         request: Request | None
         first = data[position]
         if first in b"Pp" and data[position + 1] in b"Rr":
-            if position == 0 and last == len(data) - 1 and data.find(b"\n") == last <= COMMAND_LINE_SIZE_MAX:
-                request = take_produce(data, last)
-                if request is not None:
-                    self._position = last + 1
-                    return request
             request, self._position, self._reach = take_produces(data, position, last, self._reach, self._line_size_max)
             if request is not None:
                 return request

@@ -10,6 +10,7 @@ Lines that cannot be stored (no such partition, too large) take part with their 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import TypeAlias
@@ -69,6 +70,39 @@ class Sending:
         return b"".join([deal[slot]() for slot in self._order])
 
 
+class Row:
+    """A client's appends that are not answered, in order."""
+
+    __slots__ = ("_sendings", "gathered", "size")
+
+    def __init__(self) -> None:
+        self._sendings: deque[Sending] = deque()
+        self.size = 0
+        """Bytes of their lines."""
+        self.gathered = False
+        """Whether there is one before them all that others have in hand: a message that was gathered."""
+
+    def __bool__(self) -> bool:
+        return self.gathered or bool(self._sendings)
+
+    def add(self, sending: Sending) -> None:
+        """Put one behind all others."""
+        self._sendings.append(sending)
+        self.size += sending.size
+
+    def take_answers(self) -> Iterator[bytes]:
+        """Take out those that are done, up to the first one that is not."""
+        sendings = self._sendings
+        while sendings and sendings[0].done and not self.gathered:
+            sending = sendings.popleft()
+            self.size -= sending.size
+            yield sending.answers()
+
+    def clear(self) -> None:
+        """Forget them: nobody will hear the answers."""
+        self._sendings.clear()
+
+
 class _Part:
     """The lines for one partition: those that are being appended, and what is wrong with the others."""
 
@@ -93,7 +127,7 @@ class _Part:
         """A line for each line; takes the next result if there was an append."""
         if self._error is not None:
             return error_line(self._error) * self._count
-        good = b"" if self._offsets is None else _outcome(next(results), self._offsets)
+        good = b"" if self._offsets is None else outcome(next(results), self._offsets)
         if self._refused is None:
             return good
         rest = iter(good.splitlines(keepends=True))
@@ -143,7 +177,8 @@ def _prepare_some(
     return _Part(len(payloads), stored.offsets_of(append), None, refused)
 
 
-def _outcome(result: AppendResult, offsets: Sequence[int]) -> bytes:
+def outcome(result: AppendResult, offsets: Sequence[int]) -> bytes:
+    """A line for each of the messages of one append, whose offsets count from the first one."""
     if isinstance(result, Appended):
         return acks(result.first_offset, offsets)
     return error_line(result) * len(offsets)

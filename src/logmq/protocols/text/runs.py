@@ -29,8 +29,8 @@ PREFIX_SIZE_MAX = len(b"PRODUCE ") + TOPIC_NAME_SIZE_MAX + len(b"/0000 ")
 _PREFIX_COUNT_MAX = 8192
 """Prefixes kept parsed, of all connections together: some 5 MB if all are as long as can be."""
 
-_RETURN = 0x0D
-_PRODUCE_SIZE = len(b"PRODUCE ")
+RETURN = 0x0D
+PRODUCE_SIZE = len(b"PRODUCE ")
 _CONSUME_SIZE = len(b"CONSUME ")
 _OFFSET_SIZE_MAX = 19
 _STREAK_MIN = 4
@@ -136,18 +136,6 @@ class _Gathered:
         return Produce(self.partitions, self.payloads, order, size)
 
 
-def take_produce(data: bytes, newline: int) -> Produce | None:
-    """A PRODUCE line that is all of `data`, as a client sends it that waits for its answers. None if it is not one."""
-    space = data.find(b" ", _PRODUCE_SIZE, newline)
-    if space > PREFIX_SIZE_MAX:
-        return None
-    partition = target(data[: space + 1], b"PRODUCE")
-    if partition is None:
-        return None
-    payload = data[space + 1 : newline - (data[newline - 1] == _RETURN)]
-    return Produce([partition], [[payload]], None, newline + 1)
-
-
 def take_produces(
     data: bytes, position: int, last: int, reach: int, line_size_max: Callable[[TopicPartition], int]
 ) -> tuple[Produce | None, int, int]:
@@ -162,7 +150,7 @@ def take_produces(
     find, startswith = data.find, data.startswith
     while position <= last and data[position] in b"Pp":
         newline = find(b"\n", position)
-        space = find(b" ", position + _PRODUCE_SIZE, newline)
+        space = find(b" ", position + PRODUCE_SIZE, newline)
         if space - position > PREFIX_SIZE_MAX:
             break
         prefix = data[position : space + 1]
@@ -180,7 +168,7 @@ def take_produces(
             payloads[slot].extend(rests)
             order.extend([slot] * len(rests))
         else:
-            payloads[slot].append(data[space + 1 : newline - (data[newline - 1] == _RETURN)])
+            payloads[slot].append(data[space + 1 : newline - (data[newline - 1] == RETURN)])
             order.append(slot)
         position = newline + 1
     return gathered.request(position - begin), position, reach

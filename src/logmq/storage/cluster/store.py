@@ -137,8 +137,8 @@ class ClusterStore:
 
     # -- appending and reading ---------------------------------------------------------------------------------------
 
-    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> WaitingCall:
-        """See `LogStore.append`."""
+    def append(self, appends: Sequence[Append], *, atomic: bool = False, at_once: bool = False) -> WaitingCall:
+        """See `LogStore.append`. An object's round trip is so long that `at_once` would win nothing."""
         return self.pipeline.append(appends, atomic=atomic)
 
     def room(self) -> asyncio.Future[None] | None:

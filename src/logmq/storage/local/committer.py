@@ -127,11 +127,13 @@ class Committer:
         self._thread = threading.Thread(target=self._run, name="logmq-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, item: Item) -> None:
-        """Take an item. All that one turn of the loop brings is carried out together."""
-        if not self._waiting:
-            self._loop.call_soon(self._hand_over)
+    def submit(self, item: Item, *, at_once: bool = False) -> None:
+        """Take an item. All that one turn of the loop brings is carried out together, unless it is to be `at_once`."""
         self._waiting.append(item)
+        if at_once:
+            self._hand_over()
+        elif len(self._waiting) == 1:
+            self._loop.call_soon(self._hand_over)
 
     async def job(self, function: Callable[[], T]) -> T:
         """Run `function` on the commit thread, between commits. Raises: what it raises."""
@@ -148,6 +150,8 @@ class Committer:
 
     def _hand_over(self) -> None:
         items, self._waiting = self._waiting, []
+        if not items:
+            return
         if self._ended:
             self._owner.failed(Unavailable("the broker has stopped taking messages"), items)
         elif self._may_commit_here(items):

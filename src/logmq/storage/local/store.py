@@ -110,7 +110,7 @@ class LocalStore:
 
     # -- appending ---------------------------------------------------------------------------------------------------
 
-    def append(self, appends: Sequence[Append], *, atomic: bool = False) -> PendingCall:
+    def append(self, appends: Sequence[Append], *, atomic: bool = False, at_once: bool = False) -> PendingCall:
         """See `LogStore.append`."""
         size = sum([len(append.data) for append in appends]) if len(appends) > 1 else len(appends[0].data)
         call = PendingCall(appends, size, atomic=atomic)
@@ -118,7 +118,7 @@ class LocalStore:
         if refused is None:
             self._waiting_bytes += size
             self._waiting_calls += 1
-            self._committer.submit(call)
+            self._committer.submit(call, at_once=at_once)
         else:
             call.complete([refused] * len(appends))
         return call

@@ -3,7 +3,7 @@
 # First stage: everything as wheels, so that the second needs no compiler and no network.
 FROM python:3.13-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY src ./src
 RUN python -m pip wheel --no-cache-dir --wheel-dir /wheels . \
  && python -m venv /opt/logmq \

@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-long lint lint-style lint-form lint-types lint-layers format bench dist clean
+.PHONY: help serve test test-long lint lint-style lint-form lint-types lint-layers format bench console dist clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,13 +60,16 @@ bench: $(VENV)/.installed-bench ## Load tests beside other brokers; results in b
 	$(BIN)/python bench/kafka_compare.py || status=1; \
 	exit $$status
 
+console: ## Build the web console from console/ (needs Node 20.19 or newer)
+	cd console && npm ci --silent && npm run --silent check && npm run --silent build
+
 dist: $(VENV)/.installed-dev ## Build the wheel and the source distribution into dist/
 	rm -rf dist
 	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build
 
 clean: ## Remove what was built, never ./data
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache console/node_modules
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps say which dependencies are installed: pip runs again only when pyproject.toml changed. The package itself

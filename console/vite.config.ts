@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 // `npm run dev` serves the sources and asks this broker for everything else.
-const broker = process.env["LOGMQ_URL"] ?? "http://127.0.0.1:8080";
+const broker = process.env["BROKER"] ?? "http://127.0.0.1:8080";
 const paths = ["/broker", "/topics", "/groups", "/healthz", "/readyz", "/docs", "/openapi.json", "/metrics"];
 
 export default defineConfig({
@@ -20,13 +20,23 @@ export default defineConfig({
       {
         test: {
           name: "browser",
+          expect: { poll: { timeout: 8000 } },
+          globalSetup: "tests/browser/support/setup.ts",
           include: ["tests/browser/**/*.test.ts"],
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
       },
-      { test: { name: "screenshots", include: ["tests/screenshots.ts"], testTimeout: 120_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: "screenshots",
+          globalSetup: "tests/browser/support/setup.ts",
+          include: ["tests/screenshots.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 });

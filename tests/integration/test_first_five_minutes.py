@@ -160,7 +160,7 @@ def test_the_readmes_python_runs(tmp_path: Path) -> None:
 def checkout(tmp_path: Path) -> Path:
     """What a newcomer has after cloning: the files, and nothing that was built from them."""
     built = shutil.ignore_patterns(
-        ".git", ".venv", "data", "dist", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis"
+        ".git", ".venv", "data", "dist", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis", "node_modules"
     )
     return Path(shutil.copytree(ROOT, tmp_path / "checkout", ignore=built))
 

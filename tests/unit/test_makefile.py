@@ -208,6 +208,8 @@ PROGRAM_OF_PACKAGE = {
     "npm": "npm",
     "openjdk-17-jdk-headless": "javac",
     "maven": "mvn",
+    "chromium": "chromium",
+    "etcd-server": "etcd",
 }
 
 
@@ -231,6 +233,9 @@ def ci_programs(checkout: Checkout, uid: int, missing: set[str]) -> dict[str, st
     version = re.search(r"^KAFKA=(\S+)$", (ROOT / ".ci" / "kafka-clients").read_text(), re.MULTILINE)
     assert version is not None
     (clients / "java" / f"kafka-clients-{version[1]}.jar").touch()
+    packages = checkout.path / "console" / "node_modules"  # and the console's packages after its lock file
+    packages.mkdir(parents=True)
+    (packages / ".package-lock.json").touch()
     return {"PATH": str(path), "KAFKA_CLIENTS_DIR": str(clients)}
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -294,3 +295,51 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
         [analyze, "verify", "--man=no", str(copy)], capture_output=True, text=True, timeout=30, check=False
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+# -- the wheel ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """A copy of what a wheel is built from."""
+    copy = tmp_path / "sources"
+    copy.mkdir()
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+def build_wheel(sources: Path) -> subprocess.CompletedProcess[str]:
+    """Build it into `sources/dist`."""
+    return subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel"],
+        cwd=sources,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+def test_the_wheel_has_the_console(sources: Path) -> None:
+    """Its page, and each file that the page names."""
+    assert build_wheel(sources).returncode == 0
+    (wheel,) = (sources / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        page = archive.read("logmq/protocols/http/console/index.html").decode()
+        assets = re.findall(r"/console/(assets/[\w.-]+)", page)
+        assert len(assets) >= 3
+        assert {f"logmq/protocols/http/console/{asset}" for asset in assets} <= set(archive.namelist())
+
+
+@pytest.mark.parametrize("missing", ["", "index.html", "assets"])
+def test_no_wheel_without_the_console(sources: Path, missing: str) -> None:
+    """The build fails, and says what to do."""
+    path = sources / "src" / "logmq" / "protocols" / "http" / "console" / missing
+    path.unlink() if path.is_file() else shutil.rmtree(path)
+    built = build_wheel(sources)
+    assert built.returncode != 0
+    assert "has no built console: run `make console`" in built.stderr
+    assert not (sources / "dist").exists() or not list((sources / "dist").iterdir())

@@ -17,8 +17,8 @@ export function plural(value: number, one: string, many = `${one}s`): string {
 /** Three digits that count: `9800` -> `9,800`, `12345` -> `12.3k`, `0.42` -> `0.4`. */
 export function compact(value: number): string {
   const size = Math.abs(value);
-  if (size >= 999_950_000) return `${digits(value / 1e9)}G`;
-  if (size >= 999_950) return `${digits(value / 1e6)}M`;
+  if (size >= 999_500_000) return `${digits(value / 1e9)}G`;
+  if (size >= 999_500) return `${digits(value / 1e6)}M`;
   if (size >= 10_000) return `${digits(value / 1e3)}k`;
   if (size >= 10 || Number.isInteger(value)) return whole.format(value);
   return value.toFixed(1);

@@ -60,7 +60,7 @@ function Row({ setting }: { setting: BrokerSetting }) {
   return (
     <li class="setting">
       <div class="setting-name">
-        <h3 class="mono">{setting.name}</h3>
+        <h2 class="mono">{setting.name}</h2>
         <p>{setting.meaning}</p>
       </div>
       <div class="setting-value">

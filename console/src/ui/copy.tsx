@@ -26,12 +26,14 @@ interface CopyProps {
   what: string;
   /** Shown beside the icon. */
   title?: string;
+  /** Read out and shown under the pointer, where "Copy" and what it is would not do. */
+  label?: string;
 }
 
-export function CopyButton({ text, what, title }: CopyProps) {
+export function CopyButton({ text, what, title, label = `Copy ${what.toLowerCase()}` }: CopyProps) {
   const copy = async () => say((await copyText(text())) ? `${what} copied` : "The browser does not allow copying here");
   return (
-    <Button icon="copy" label={`Copy ${what.toLowerCase()}`} look="quiet" onClick={() => void copy()}>
+    <Button icon="copy" label={label} look="quiet" onClick={() => void copy()}>
       {title}
     </Button>
   );

@@ -21,9 +21,13 @@ export function Dialog({ title, children, actions, look = "usual", onClose, onSu
   const heading = useId();
   useEffect(() => {
     const element = dialog.current!;
+    const before = document.activeElement as HTMLElement | null;
     element.showModal();
     element.querySelector<HTMLElement>("[data-first]")?.focus();
-    return () => element.close();
+    return () => {
+      element.close();
+      before?.focus(); // a dialog that leaves the page together with its content does not do it by itself
+    };
   }, []);
   const Body = onSubmit ? "form" : "div";
   return (

@@ -18,6 +18,8 @@ export interface Column<Row> {
   cell: (row: Row) => ComponentChildren;
   end?: boolean;
   sortable?: boolean;
+  /** Its title is read out only: the cells speak for themselves. */
+  untitled?: boolean;
 }
 
 export interface Sorting {
@@ -163,7 +165,7 @@ function Heading<Row>({ column, sorting, onSort }: HeadingProps<Row>) {
           </span>
         </button>
       ) : (
-        column.title
+        <span class={column.untitled ? "unseen" : undefined}>{column.title}</span>
       )}
     </div>
   );

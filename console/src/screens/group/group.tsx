@@ -94,7 +94,7 @@ function Offsets({ group }: { group: Group }) {
     { title: "Committed", name: "offset", end: true, cell: (each) => <Committed offset={each} /> },
     { title: "End", name: "next", end: true, cell: (each) => (each.high_watermark === null ? "–" : count(each.high_watermark)) },
     { title: "Lag", name: "lag", end: true, cell: (each) => (each.lag === null ? "–" : count(each.lag)) },
-    { title: "", name: "share", cell: (each) => <LagBar share={(each.lag ?? 0) / most} /> },
+    { title: "Share of the largest lag", name: "share", untitled: true, cell: (each) => <LagBar share={(each.lag ?? 0) / most} /> },
     { title: "Read by", name: "member", cell: (each) => (each.member_id && clients.get(each.member_id)) || <span class="none">nobody</span> },
   ];
   return (

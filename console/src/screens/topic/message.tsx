@@ -58,7 +58,7 @@ export function Message({ topic, record, search, onDraft }: MessageProps) {
       </section>
       {record.headers.length > 0 && <Headers headers={record.headers} search={search} />}
       <footer class="message-foot">
-        <CopyButton text={() => JSON.stringify(record, null, 2)} what="Message as JSON" title="Copy as JSON" />
+        <CopyButton text={() => JSON.stringify(record, null, 2)} what="Message" title="Copy as JSON" label="Copy as JSON" />
         {!topic.internal && (
           <Button icon="send" look="quiet" onClick={() => onDraft({ record })}>
             Produce again…

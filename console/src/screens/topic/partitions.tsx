@@ -31,7 +31,7 @@ export function Partitions({ topic, onChange }: { topic: Topic; onChange: () => 
       : []),
     { title: "Segments", name: "segments", end: true, cell: (each) => count(each.segment_count) },
     { title: "Size", name: "size", end: true, cell: (each) => bytes(each.size_bytes) },
-    { title: "", name: "share", cell: (each) => <Share share={each.size_bytes / largest} /> },
+    { title: "Share of the largest", name: "share", untitled: true, cell: (each) => <Share share={each.size_bytes / largest} /> },
   ];
   return (
     <>

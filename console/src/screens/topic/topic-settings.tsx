@@ -22,7 +22,7 @@ export function TopicSettings({ topic, onChange }: { topic: Topic; onChange: () 
         {topic.settings.map((setting) => (
           <li key={setting.name} class="setting">
             <div class="setting-name">
-              <h3 class="mono">{setting.name}</h3>
+              <h2 class="mono">{setting.name}</h2>
               <p>{setting.meaning}</p>
             </div>
             <div class="setting-value">

@@ -47,7 +47,7 @@ _OFFSET = {
 }  # fmt: skip
 _RECORD = {
     "partition": 0, "offset": 0, "timestamp_ms": 1767225600000, "key": "customer-1", "value": {"total": 12.5},
-    "headers": [{"name": "source", "value": "web"}], "size_bytes": 33,
+    "headers": [{"name": "source", "value": "web"}], "size_bytes": 34,
 }  # fmt: skip
 _PARTITION = {"partition": 0, "log_start_offset": 0, "high_watermark": 2, "size_bytes": 180, "segment_count": 1}
 _SETTING = {

@@ -5,9 +5,9 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY src ./src
-RUN python -m pip wheel --no-cache-dir --wheel-dir /wheels . \
+RUN python -m pip wheel --no-cache-dir --wheel-dir /wheels '.[cluster]' \
  && python -m venv /opt/logmq \
- && /opt/logmq/bin/python -m pip install --no-cache-dir --no-index --find-links /wheels logmq
+ && /opt/logmq/bin/python -m pip install --no-cache-dir --no-index --find-links /wheels 'logmq[cluster]'
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="LogMQ" \

@@ -211,7 +211,13 @@ CLUSTER_CHECKPOINT_COMMITS = 1_000
 """Commits after which a checkpoint is due: whoever takes over reads an object for each commit since."""
 
 CLUSTER_SEGMENT_SIZE = 64 * MIB
-"""Bytes of one log that are moved from commits' objects into one object of its own."""
+"""Bytes that are moved from commits' objects into one object, of one log or of many: they are in memory then."""
+
+CLUSTER_PACKED_EXTENTS = 64
+"""Small extents of one log, a checkpoint each, after which they are put together again: a request each to read."""
+
+CLUSTER_READ_AHEAD = 4
+"""Extents that are fetched before a reader of old records has asked for them: it asks for a MiB or so at a time."""
 
 HTTP_PAGE_GROUPS_MAX = 10_000
 """Groups in one page of the HTTP API, with the lag of each."""

@@ -88,6 +88,21 @@ class StorageMetrics:
         return self.inline_bytes + self.span_bytes
 
 
+class ClusterMetrics:
+    """What a leader on an object store has done since it took over."""
+
+    __slots__ = ("put_bytes", "put_retries", "put_seconds", "takeover_seconds", "transaction_seconds")
+
+    def __init__(self) -> None:
+        self.put_seconds = Histogram(COMMIT_BUCKETS_S)
+        """Writing an object: the sending that was answered."""
+        self.transaction_seconds = Histogram(COMMIT_BUCKETS_S)
+        self.put_bytes = 0
+        self.put_retries = 0
+        """Objects that were written again, because nobody knew whether they were there."""
+        self.takeover_seconds = 0.0
+
+
 class RequestMetrics:
     """The requests of one kind: a Kafka API, a text command, an HTTP route."""
 

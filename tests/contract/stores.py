@@ -16,6 +16,7 @@ from logmq.model import Format, TopicPartition
 from logmq.records import frames
 from logmq.storage.cluster.formats import BROKERS
 from logmq.storage.cluster.store import ClusterStore
+from logmq.storage.cluster.takeover import take
 from logmq.storage.engine import Append, LogSpec, LogStore
 from logmq.storage.local.files import Directory, Files
 from logmq.storage.local.store import LocalStore
@@ -107,11 +108,11 @@ class ClusterBackend:
         incarnation = f"broker-{self._openings}"
         link = Link(self.world, Random(self._openings), Faults(delay_max_s=0.0))
         presence = await link.announce(BROKERS + incarnation, b"", ttl_s=3600)
+        leadership = await take(link, incarnation, presence)
+        assert leadership is not None
         store = await ClusterStore.open(
-            link, LinkObjects(link), presence, incarnation, bench.specs, bench.config, bench.clock,
-            bench.failures.append,
-        )  # fmt: skip
-        assert store is not None
+            leadership, LinkObjects(link), bench.specs, bench.config, bench.clock, bench.failures.append
+        )
         try:
             yield store
         finally:

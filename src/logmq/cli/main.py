@@ -27,6 +27,7 @@ COMMANDS = {
     "bench": "Load a broker and print what it carried.",
     "dump": "Show what a file of the data directory holds, without a broker.",
     "verify": "Check everything in a data directory, without a broker.",
+    "cluster": "Try a cluster out, look at one, check its objects.",
 }
 """Every command, in the order of the help, and what it is for."""
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from logmq import __version__
 from logmq.broker.topics import specs_of
 from logmq.clock import SYSTEM_CLOCK
 from logmq.config import Config, SyncMode
-from logmq.errors import StartupError
+from logmq.errors import RetriableError, StartupError, Unavailable
 from logmq.server.recovery_report import recovery_summary, report_recovery
 from logmq.storage.engine import LogStore, Meta
 from logmq.storage.local.files import Directory, SyncFailed
@@ -24,6 +25,8 @@ from logmq.storage.local.store import LocalStore
 
 if TYPE_CHECKING:
     from logmq.storage.cluster.etcd import EtcdKeys
+    from logmq.storage.cluster.leadership import Leadership
+    from logmq.storage.cluster.meta import ClusterMeta
     from logmq.storage.cluster.services import Objects, Presence
     from logmq.storage.cluster.store import ClusterStore
 
@@ -105,43 +108,49 @@ async def open_cluster(config: Config, stack: AsyncExitStack, stopping: asyncio.
     objects = await connect(config.objects)
     member = _Member(config, keys, objects, fail)
     await member.announce(stack)
-    store = await member.lead(stopping)
-    if store is None:
+    if not await member.lead(stack, stopping):
         return None
-    stack.push_async_callback(store.close)
+    assert member.meta is not None
+    assert member.store is not None
+    recovery = member.store.recovery
     facts = (
         ("cluster", config.cluster.rpartition("@")[2]),
         ("objects", config.objects),
-        ("recovery", f"{store.recovery.replayed_commits} commits since the checkpoint read"),
+        ("recovery", f"{recovery.replayed_commits} commits since the checkpoint read"),
     )
-    return Engine(member.meta, store, facts)
+    return Engine(member.meta, member.store, facts)
 
 
 class _Member:
     """This broker as one of a cluster: it says that it lives, stands by, and leads once nobody else does."""
 
     def __init__(self, config: Config, keys: EtcdKeys, objects: Objects, fail: Fail) -> None:
+        self.meta: ClusterMeta | None = None
+        self.store: ClusterStore | None = None
         self._config = config
         self._keys = keys
         self._objects = objects
         self._fail = fail
         self._incarnation = f"{int(time.time() * 1000):012x}-{uuid4().hex[:8]}"
         self._presence: Presence | None = None
-        self._store: ClusterStore | None = None
 
     async def announce(self, stack: AsyncExitStack) -> None:
         """Let the others know of this broker. Raises: StartupError."""
         from logmq.storage.cluster.formats import BROKERS  # noqa: PLC0415
-        from logmq.storage.cluster.meta import ClusterMeta  # noqa: PLC0415
+        from logmq.storage.cluster.identity import ForeignObjects, check  # noqa: PLC0415
         from logmq.storage.cluster.services import OutcomeUnknown  # noqa: PLC0415
 
-        facts = json.dumps({"host": self._config.host, "port": self._config.port}).encode()
+        facts = {"host": self._config.host, "port": self._config.port, "version": __version__}
         try:
-            presence = await self._keys.announce(BROKERS + self._incarnation, facts, PRESENCE_TTL_S)
+            await check(self._keys, self._objects)
+            presence = await self._keys.announce(
+                BROKERS + self._incarnation, json.dumps(facts).encode(), PRESENCE_TTL_S
+            )  # fmt: skip
+        except ForeignObjects as error:
+            raise StartupError(str(error)) from error
         except OutcomeUnknown as error:
             raise StartupError(f"this broker cannot be announced: {error}") from error
         self._presence = presence
-        self.meta = ClusterMeta(self._keys, self._incarnation, presence, self._config, SYSTEM_CLOCK)
         renewing = asyncio.create_task(self._renew(presence))
 
         async def leave() -> None:
@@ -155,17 +164,18 @@ class _Member:
         from logmq.storage.cluster.services import OutcomeUnknown  # noqa: PLC0415
 
         last = time.monotonic()
-        while time.monotonic() - last < PRESENCE_TTL_S:
+        while (left := last + PRESENCE_TTL_S - time.monotonic()) > 0:
             asked = time.monotonic()
             try:
-                if not await presence.renew():
-                    break
+                async with asyncio.timeout(left):
+                    if not await presence.renew():
+                        break
                 last = asked
-            except OutcomeUnknown as error:
-                _log.warning("etcd does not answer", extra={"reason": str(error)})
+            except (OutcomeUnknown, TimeoutError) as error:
+                _log.warning("etcd does not answer", extra={"reason": str(error) or "no answer in time"})
             await asyncio.sleep(_RENEW_INTERVAL_S)
-        if self._store is not None:
-            self._store.lose_presence()
+        if self.store is not None:
+            self.store.lose_presence()
         else:
             self._lost(TimeoutError("this broker was taken for dead while it stood by"))
 
@@ -175,32 +185,59 @@ class _Member:
         )
         self._fail(error, EXIT_TAKEN_OVER)
 
-    async def lead(self, stopping: asyncio.Event) -> ClusterStore | None:
-        """Wait until no other broker leads, and take over; None if asked to stop before. Raises: StartupError."""
-        from logmq.storage.cluster.services import ObjectMissing, OutcomeUnknown  # noqa: PLC0415
-        from logmq.storage.cluster.store import ClusterStore, finish_drops  # noqa: PLC0415
-        from logmq.storage.cluster.takeover import MalformedObject, leader_lives  # noqa: PLC0415
+    async def lead(self, stack: AsyncExitStack, stopping: asyncio.Event) -> bool:
+        """Wait until no other broker leads, and take over; False if asked to stop before. Raises: StartupError."""
+        leading = asyncio.create_task(self._lead(stack))
+        asked = asyncio.create_task(stopping.wait())
+        await asyncio.wait([leading, asked], return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if leading.done():
+            return leading.result()
+        leading.cancel()  # whatever it is at: nothing was promised to anybody
+        await asyncio.wait([leading])
+        return False
+
+    async def _lead(self, stack: AsyncExitStack) -> bool:
+        from logmq.storage.cluster.services import OutcomeUnknown  # noqa: PLC0415
+        from logmq.storage.cluster.takeover import another_leads, take  # noqa: PLC0415
 
         assert self._presence is not None
         told = False
-        while not stopping.is_set():
+        while True:
             with suppress(OutcomeUnknown):
-                if not await leader_lives(self._keys):
-                    specs = [spec for topic in await self.meta.topics() for spec in specs_of(topic)]
-                    try:
-                        store = await ClusterStore.open(
-                            self._keys, self._objects, self._presence, self._incarnation, specs, self._config,
-                            SYSTEM_CLOCK, self._lost,
-                        )  # fmt: skip
-                    except (ObjectMissing, MalformedObject) as error:
-                        raise StartupError(f"the object store has lost what was committed: {error}") from error
-                    if store is not None:
-                        self._store = store
-                        await finish_drops(self.meta, store)
-                        return store
+                if not await another_leads(self._keys, self._incarnation):
+                    leadership = await take(self._keys, self._incarnation, self._presence)
+                    if leadership is not None:
+                        return await self._open(stack, leadership)
             if not told:
                 _log.info("another broker leads, standing by", extra={"broker": self._incarnation})
                 told = True
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), _LOOK_INTERVAL_S)
-        return None
+            await asyncio.sleep(_LOOK_INTERVAL_S)
+
+    async def _open(self, stack: AsyncExitStack, leadership: Leadership) -> bool:
+        """Read what this broker leads now; False if it no longer does. Raises: StartupError."""
+        from logmq.storage.cluster.formats import MalformedObject  # noqa: PLC0415
+        from logmq.storage.cluster.identity import ForeignObjects, claim  # noqa: PLC0415
+        from logmq.storage.cluster.meta import ClusterMeta  # noqa: PLC0415
+        from logmq.storage.cluster.services import ObjectMissing, OutcomeUnknown  # noqa: PLC0415
+        from logmq.storage.cluster.store import ClusterStore, finish_drops  # noqa: PLC0415
+
+        self.meta = ClusterMeta(leadership, self._config, SYSTEM_CLOCK)
+        try:
+            await self.meta.cluster_id()
+            await claim(self._keys, self._objects)
+            specs = [spec for topic in await self.meta.topics() for spec in specs_of(topic)]
+            store = await ClusterStore.open(
+                leadership, self._objects, specs, self._config, SYSTEM_CLOCK, self._lost
+            )  # fmt: skip
+            self.store = store
+            stack.push_async_callback(store.close)
+            await finish_drops(self.meta, store)
+        except ForeignObjects as error:
+            raise StartupError(str(error)) from error
+        except (ObjectMissing, MalformedObject) as error:
+            raise StartupError(f"the object store has lost what was committed: {error}") from error
+        except (OutcomeUnknown, RetriableError, Unavailable) as error:
+            self._lost(error)
+            return False
+        return True

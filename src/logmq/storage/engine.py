@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from logmq.errors import LogMQError
-from logmq.metrics import StorageMetrics
+from logmq.metrics import ClusterMetrics, StorageMetrics
 from logmq.model import Bounds, Format, Octets, SettingValue, Topic, TopicPartition, TopicSettings
 
 
@@ -128,6 +128,19 @@ class ActiveProducer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterStatistics:
+    """What a store on other services says of them, while its broker leads."""
+
+    term: int
+    """How often the lead changed hands."""
+    objects_under_way: int
+    """Objects that are being written, or wait for their transaction."""
+    transaction_retries: int
+    """Transactions whose answer did not come."""
+    metrics: ClusterMetrics
+
+
+@dataclass(frozen=True, slots=True)
 class StoreStatistics:
     """What a store holds now. Sizes are in bytes; a size of -1 is not known."""
 
@@ -141,6 +154,8 @@ class StoreStatistics:
     journal_size: int
     disk_free_size: int
     disk_size: int
+    cluster: ClusterStatistics | None = None
+    """Of a store that keeps nothing on this machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Process:
         self._directory.mkdir(parents=True, exist_ok=True)
         with (self._directory / "output").open("ab") as output:
             self._process = subprocess.Popen(self._command, cwd=self._directory, stdout=output, stderr=output)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 50
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self._port), 1).close()
@@ -111,6 +111,25 @@ class Seaweed(Process):
             "-master.volumeSizeLimitMB=64", *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
         ]  # fmt: skip
         super().__init__(command, directory, ports[6])
+
+    def await_ready(self) -> None:
+        """The port answers before the bucket can be written to: some seconds."""
+        import obstore  # noqa: PLC0415
+        from obstore.store import S3Store  # noqa: PLC0415
+
+        store = S3Store(
+            "test", endpoint=self.endpoint, access_key_id=self.ACCESS, secret_access_key=self.ACCESS,
+            region="us-east-1", client_options={"allow_http": True, "timeout": "2s"}, retry_config={"max_retries": 0},
+        )  # fmt: skip
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                obstore.put(store, "ready", b"?", use_multipart=False)
+                return
+            except Exception:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     @property
     def variables(self) -> dict[str, str]:

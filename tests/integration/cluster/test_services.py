@@ -19,6 +19,7 @@ from logmq.storage.cluster.formats import BROKERS
 from logmq.storage.cluster.object_store import connect
 from logmq.storage.cluster.services import ObjectMissing, Objects, OutcomeUnknown
 from logmq.storage.cluster.store import ClusterStore
+from logmq.storage.cluster.takeover import take
 from logmq.storage.engine import LogStore
 
 
@@ -158,10 +159,11 @@ class ServicesBackend:
         self._objects = self._objects or await bucket(self._seaweed, self._monkeypatch)
         incarnation = uuid4().hex
         presence = await keys.announce(BROKERS + incarnation, b"", 60)
+        leadership = await take(keys, incarnation, presence)
+        assert leadership is not None
         store = await ClusterStore.open(
-            keys, self._objects, presence, incarnation, bench.specs, bench.config, bench.clock, bench.failures.append
+            leadership, self._objects, bench.specs, bench.config, bench.clock, bench.failures.append
         )
-        assert store is not None
         try:
             yield store
         finally:

@@ -1,27 +1,33 @@
-"""A cluster's life under faults, from a seed: brokers that crash, freeze, stop and come back, producers that send until
-they are answered, readers that remember; and the audit of what is left.
+"""A cluster's life under faults, from a seed: brokers that crash, freeze, stop and come back, whose clocks differ and
+whose limits are small; producers that send until they are answered, readers that remember, an administrator; and the
+audit of what is left.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from random import Random
 
+from tests.simulation.cluster.administrator import Administrator
 from tests.simulation.cluster.virtual_time import LoopClock
 from tests.simulation.cluster.world import Faults, Link, LinkObjects, World
 
+from logmq.broker.topics import specs_of
 from logmq.config import Config, topic_settings
 from logmq.errors import LogMQError, NotLeader, OffsetOutOfRange, Throttled, Unavailable
 from logmq.model import Format, TopicPartition
 from logmq.records import batches, frames
 from logmq.records.records import Record, decode, encode
-from logmq.storage.cluster.formats import BROKERS, WAL
-from logmq.storage.cluster.services import OutcomeUnknown
-from logmq.storage.cluster.store import ClusterStore
-from logmq.storage.cluster.takeover import leader_lives
+from logmq.storage.cluster import pipeline, plan, segments, takeover, upkeep
+from logmq.storage.cluster.formats import BROKERS, CHECKPOINTS, PACKS, SEGMENTS, WAL
+from logmq.storage.cluster.identity import claim
+from logmq.storage.cluster.meta import ClusterMeta
+from logmq.storage.cluster.services import OutcomeUnknown, Presence
+from logmq.storage.cluster.store import ClusterStore, finish_drops
+from logmq.storage.cluster.takeover import another_leads, take
 from logmq.storage.engine import Append, Appended, LogSpec, LogStore, ProducerBatch
 
 TTL_S = 6.0
@@ -32,10 +38,36 @@ PLAIN = [TopicPartition("plain", index) for index in range(2)]
 
 def specs() -> list[LogSpec]:
     settings = topic_settings(CONFIG, {})
-    batched = [LogSpec(partition, 1 + number, Format.BATCH, settings) for number, partition in enumerate(BATCHED)]
-    # 66 shares a lane with 2: a lane may hold several logs
-    plain = [LogSpec(partition, 66 + number, Format.PLAIN, settings) for number, partition in enumerate(PLAIN)]
+    batched = [LogSpec(partition, 1001 + number, Format.BATCH, settings) for number, partition in enumerate(BATCHED)]
+    # 1066 shares a lane with 1002: a lane may hold several logs
+    plain = [LogSpec(partition, 1066 + number, Format.PLAIN, settings) for number, partition in enumerate(PLAIN)]
     return batched + plain
+
+
+@contextmanager
+def small_limits(random: Random) -> Iterator[None]:
+    """Bounds that are reached within a run: some hundred bytes an object, a checkpoint every 10 commits."""
+    extent = random.choice([100, 1_000, 100_000])
+    values = [
+        (plan, "CLUSTER_EXTENT_SIZE_MAX", extent),
+        (segments, "CLUSTER_EXTENT_SIZE_MAX", extent),
+        (segments, "_SMALL", extent // 2),
+        (segments, "CLUSTER_SEGMENT_SIZE", random.choice([500, 5_000, 1 << 20])),
+        (segments, "CLUSTER_PACKED_EXTENTS", random.choice([2, 8, 64])),
+        (pipeline, "CLUSTER_OBJECT_SIZE_MAX", random.choice([300, 3_000, 1 << 20])),
+        (pipeline, "CLUSTER_OBJECTS_IN_FLIGHT", random.choice([1, 3, 8])),
+        (upkeep, "CLUSTER_CHECKPOINT_COMMITS", random.choice([10, 1_000])),
+        (takeover, "_FIRST_READ", random.choice([16, 64 * 1024])),
+        (takeover, "_PREFETCH", random.choice([1, 32])),
+    ]
+    before = [(module, name, getattr(module, name)) for module, name, _ in values]
+    for module, name, value in values:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)
 
 
 @dataclass
@@ -70,12 +102,15 @@ class Broker:
         self._starts = 0
         self.link: Link | None = None
         self.store: ClusterStore | None = None
+        self.meta: ClusterMeta | None = None
+        self.presence: Presence | None = None
+        self._clock = LoopClock(asyncio.get_running_loop(), campaign.random.choice([-3_600_000, 0, 0, 3_600_000]))
         self._life: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Live, end somehow, live again."""
-        random = self._campaign.random
-        while not self._campaign.over:
+        campaign, random = self._campaign, self._campaign.random
+        while not campaign.over:
             self._life = asyncio.ensure_future(self._live())
             ending = random.choice(["crash", "freeze", "lose", "stop", "work", "work"])
             await asyncio.wait([self._life], timeout=random.uniform(2, 25))
@@ -84,45 +119,62 @@ class Broker:
                 await asyncio.sleep(random.uniform(1, 15))
                 self.link.thaw()
             elif ending == "stop" and self.store is not None:
-                await asyncio.wait([asyncio.ensure_future(self.store.close())], timeout=20)
+                await asyncio.wait([asyncio.ensure_future(self._stop())], timeout=random.uniform(0, 20))
             if ending == "work" and not self._life.done():
                 await asyncio.wait([self._life], timeout=random.uniform(5, 60))
+            while campaign.calm and not campaign.over and not self._life.done():
+                await asyncio.wait([self._life], timeout=1)
             self._life.cancel()
             await asyncio.wait([self._life])
             error = None if self._life.cancelled() else self._life.exception()
             if error is not None:
-                self._campaign.ledger.violations.append(f"broker {self._number}-{self._starts} ended: {error!r}")
-            self.store = None
+                campaign.ledger.violations.append(f"broker {self._number}-{self._starts} ended: {error!r}")
+            self.store = self.meta = None
             await asyncio.sleep(random.uniform(0, 5))
+
+    async def _stop(self) -> None:
+        if self.store is not None:
+            await self.store.close()
+        if self.presence is not None:
+            with suppress(OutcomeUnknown):
+                await self.presence.withdraw()
 
     async def _live(self) -> None:
         self._starts += 1
         incarnation = f"{self._number}-{self._starts}"
         link = self.link = Link(self._campaign.world, self._campaign.random, self._campaign.faults)
-        presence = await link.announce(BROKERS + incarnation, b"", TTL_S)
+        presence = self.presence = await link.announce(BROKERS + incarnation, b"", TTL_S)
         lost = asyncio.Event()
         renewing = asyncio.ensure_future(_renew(presence.renew, lost))
+        leading = asyncio.ensure_future(self._lead(link, incarnation, presence, lost))
+        ended = asyncio.ensure_future(lost.wait())
         store: ClusterStore | None = None
         try:
-            while store is None and not lost.is_set():
-                try:
-                    if not await leader_lives(link):
-                        store = await ClusterStore.open(
-                            link, LinkObjects(link), presence, incarnation, specs(), CONFIG,
-                            LoopClock(asyncio.get_running_loop()), lambda _: lost.set(),
-                        )  # fmt: skip
-                except OutcomeUnknown:
-                    pass
-                await asyncio.sleep(0.3)
-            if store is None:
+            await asyncio.wait([leading, ended], return_when=asyncio.FIRST_COMPLETED)
+            if not leading.done():
                 return
+            self.meta, store = leading.result()
             self._campaign.ledger.takeovers += 1
             self.store = store
             await self._serve(store, lost)
+        except (Unavailable, NotLeader):
+            pass  # it led no longer before it had begun
         finally:
-            renewing.cancel()
+            for task in (renewing, leading, ended):
+                task.cancel()
             if store is not None:
                 store.pipeline._committing.cancel()  # a crash: what is under way ends where it is
+
+    async def _lead(
+        self, link: Link, incarnation: str, presence: Presence, lost: asyncio.Event
+    ) -> tuple[ClusterMeta, ClusterStore]:
+        while True:
+            with suppress(OutcomeUnknown):
+                if not await another_leads(link, incarnation):
+                    opened = await open_cluster(link, incarnation, presence, self._clock, lambda _: lost.set())
+                    if opened is not None:
+                        return opened
+            await asyncio.sleep(0.3)
 
     async def _serve(self, store: ClusterStore, lost: asyncio.Event) -> None:
         maintaining = asyncio.ensure_future(_maintain(store))
@@ -131,6 +183,22 @@ class Broker:
             store.lose_presence()
         finally:
             maintaining.cancel()
+
+
+async def open_cluster(
+    link: Link, incarnation: str, presence: Presence, clock: LoopClock, on_failure: Callable[[BaseException], None]
+) -> tuple[ClusterMeta, ClusterStore] | None:
+    """As a broker does it."""
+    leadership = await take(link, incarnation, presence)
+    if leadership is None:
+        return None
+    meta = ClusterMeta(leadership, CONFIG, clock)
+    await meta.cluster_id()
+    await claim(link, LinkObjects(link))
+    known = specs() + [spec for topic in await meta.topics() for spec in specs_of(topic)]
+    store = await ClusterStore.open(leadership, LinkObjects(link), known, CONFIG, clock, on_failure)
+    await finish_drops(meta, store)
+    return meta, store
 
 
 async def _maintain(store: ClusterStore) -> None:
@@ -161,22 +229,32 @@ class Campaign:
         self.random = Random(seed)
         self.world = World()
         self.ledger = Ledger()
+        self.calm = False
         self.over = False
         self._length_s = length_s
         hard = self.random.random()
-        self.faults = Faults(0.03 * hard, 0.03 * hard, 0.1, 0.05, 0.01 * hard)
-        self._brokers = [Broker(self, number) for number in range(3)]
+        slow = self.random.choice([0.0, 0.01, 0.05])
+        self.faults = Faults(0.03 * hard, 0.03 * hard, 0.1, 0.05, slow * hard, 0.1 * hard)
+        self._brokers: list[Broker] = []
 
     async def run(self) -> Ledger:
         """Everything at once for a while, then the audit."""
+        with small_limits(self.random):
+            return await self._run()
+
+    async def _run(self) -> Ledger:
+        self._brokers = [Broker(self, number) for number in range(3)]
+        administrator = Administrator(self.random, self.ledger.violations, self._leader)
         brokers = [asyncio.ensure_future(broker.run()) for broker in self._brokers]
         clients = [
             *(asyncio.ensure_future(self._produce(number)) for number in range(1, 5)),
             *(asyncio.ensure_future(self._write(number)) for number in range(2)),
             asyncio.ensure_future(self._read()),
             asyncio.ensure_future(self._trim()),
+            asyncio.ensure_future(administrator.run()),
         ]
         await asyncio.sleep(self._length_s)
+        await self._await_leader()
         self.over = True
         await asyncio.wait(brokers, timeout=200)
         for task in [*brokers, *clients]:
@@ -186,13 +264,28 @@ class Campaign:
             if error is not None:
                 raise error
         await asyncio.sleep(60)  # what is still on its way arrives
-        await self._audit()
+        await self._audit(administrator)
         return self.ledger
 
-    def _store(self) -> LogStore | None:
+    async def _await_leader(self) -> None:
+        """Nothing goes wrong any more: somebody must lead and store before long."""
+        self.calm = True
+        self.faults.heal()
+        deadline = asyncio.get_running_loop().time() + 120
+        while not isinstance(await self._send(_probe()), Appended):
+            if asyncio.get_running_loop().time() > deadline:
+                self.ledger.violations.append("nobody leads, although nothing is wrong")
+                return
+            await asyncio.sleep(1)
+
+    def _leader(self) -> tuple[ClusterMeta, ClusterStore] | None:
         """Some broker that takes itself for the leader."""
-        leading = [broker.store for broker in self._brokers if broker.store is not None]
+        leading = [(one.meta, one.store) for one in self._brokers if one.meta is not None and one.store is not None]
         return self.random.choice(leading) if leading else None
+
+    def _store(self) -> LogStore | None:
+        leader = self._leader()
+        return None if leader is None else leader[1]
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
@@ -215,7 +308,8 @@ class Campaign:
         while True:
             partition = self.random.choice(BATCHED)
             count, sequence = self.random.randint(1, 4), sequences[partition]
-            values = [f"{producer_id}:{sequence + number}".encode() for number in range(count)]
+            more = b":" + b"x" * self.random.choice([0, 0, 0, 10, 400, 5_000])
+            values = [f"{producer_id}:{sequence + number}".encode() + more for number in range(count)]
             data = encode([Record(number, 0, None, value) for number, value in enumerate(values)])
             data = batches.with_producer(data, producer_id, 0, sequence)
             producer = ProducerBatch(producer_id, 0, sequence, count)
@@ -282,25 +376,30 @@ class Campaign:
 
     # -- the audit ---------------------------------------------------------------------------------------------------
 
-    async def _audit(self) -> None:
-        self.faults = Faults(delay_max_s=0.001)
+    async def _audit(self, administrator: Administrator) -> None:
+        self.faults.heal()
         link = Link(self.world, self.random, self.faults)
         self.world.expire(float("inf"))
         presence = await link.announce(BROKERS + "auditor", b"", 1e9)
-        store = await ClusterStore.open(
-            link, LinkObjects(link), presence, "auditor", specs(), replace(CONFIG),
-            LoopClock(asyncio.get_running_loop()), lambda _: None,
+        opened = await open_cluster(
+            link, "auditor", presence, LoopClock(asyncio.get_running_loop()), lambda _: None
         )  # fmt: skip
-        assert store is not None
+        assert opened is not None
+        meta, store = opened
         for partition in BATCHED + PLAIN:
             await self._audit_partition(store, partition)
+        await administrator.audit(meta, store)
         for _ in range(2):
             await store.append([_probe()])
             await store.upkeep.checkpoint()
-        left = [name for name in self.world.objects if name.startswith(WAL) and "/auditor/" not in name]
         reachable = {name for lane in store.partitions.lanes for name in lane.objects()}
-        if set(left) - reachable:
-            self.ledger.violations.append(f"{len(set(left) - reachable)} objects were never collected")
+        left = {name for name in self.world.objects if name.startswith((WAL, CHECKPOINTS, SEGMENTS, PACKS))}
+        if forgotten := {name for name in left - reachable if "/auditor/" not in name}:
+            self.ledger.violations.append(f"{len(forgotten)} objects were never collected: {min(forgotten)}")
+        for lane in store.partitions.lanes:
+            for log_id, log in lane.logs.items():
+                if log.size != sum(extent.size for extent in log.extents):
+                    self.ledger.violations.append(f"log {log_id} has another size than its extents")
         await store.close()
 
     async def _audit_partition(self, store: ClusterStore, partition: TopicPartition) -> None:
@@ -330,13 +429,14 @@ class Campaign:
             violations.append(f"{partition}: offsets are not consecutive")
         last: dict[int, int] = {}
         for at in sorted(found):
-            producer_id, sequence = map(int, found[at].split(b":"))
+            producer_id, sequence = map(int, found[at].split(b":")[:2])
             if producer_id in last and sequence != last[producer_id] + 1:
                 violations.append(f"{partition}: producer {producer_id} has {sequence} after {last[producer_id]}")
             last[producer_id] = sequence
         for (where, producer_id, sequence), at in self.ledger.acknowledged.items():
-            if where == partition and at >= start and found.get(at) != f"{producer_id}:{sequence}".encode():
-                violations.append(f"{partition}: {producer_id}:{sequence} was acknowledged at {at}: {found.get(at)!r}")
+            there = found.get(at, b"")
+            if where == partition and at >= start and not there.startswith(f"{producer_id}:{sequence}:".encode()):
+                violations.append(f"{partition}: {producer_id}:{sequence} was acknowledged at {at}: {there!r}")
 
 
 def _records(partition: TopicPartition, first_offset: int, data: bytes) -> list[tuple[int, bytes]]:

@@ -13,9 +13,18 @@ def live(seed: int, length_s: float = 120.0) -> Ledger:
     return ledger
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_nothing_is_lost_doubled_or_forked(seed: int) -> None:
+@pytest.mark.parametrize("tens", range(10))
+def test_nothing_is_lost_doubled_or_forked(tens: int) -> None:
     """Crashes, freezes, lost answers, late and repeated calls."""
-    ledger = live(seed)
-    assert ledger.takeovers > 1
-    assert len(ledger.acknowledged) > 100
+    ledgers = [live(seed, 40.0) for seed in range(10 * tens, 10 * tens + 10)]
+    assert sum(ledger.takeovers for ledger in ledgers) > 10
+    assert sum(len(ledger.acknowledged) for ledger in ledgers) > 1000
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("hundreds", range(20))
+def test_two_thousand_lives(hundreds: int) -> None:
+    """The same at length."""
+    for seed in range(100 * hundreds, 100 * hundreds + 100):
+        live(seed)

@@ -38,11 +38,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 class LoopClock:
     """The loop's time for the broker."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, wrong_by_ms: int = 0) -> None:
         self._loop = loop
+        self._start_ms = 1_800_000_000_000 + wrong_by_ms
 
     def now_ms(self) -> int:
-        return 1_000_000 + int(self._loop.time() * 1000)
+        return self._start_ms + int(self._loop.time() * 1000)
 
     def monotonic(self) -> float:
         return self._loop.time()

@@ -26,6 +26,8 @@ class World:
     values: dict[str, Stored] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    written: dict[str, float] = field(default_factory=dict)
+    """When each object was."""
     leases: dict[str, float] = field(default_factory=dict)
     """When each leased key goes."""
 
@@ -50,6 +52,12 @@ class World:
         assert self.objects.get(name, data) == data, f"{name} was written with other bytes"
         if name not in self.deleted:  # a late repetition of a write must not bring back what was collected
             self.objects[name] = data
+            self.written.setdefault(name, asyncio.get_running_loop().time())
+
+    def names(self, prefix: str, *, late: bool) -> list[str]:
+        """With `late` as the list was a moment ago."""
+        end = asyncio.get_running_loop().time() - (3 if late else 0)
+        return sorted(name for name in self.objects if name.startswith(prefix) and self.written[name] <= end)
 
     def get(self, name: str, start: int, size: int) -> bytes:
         if name not in self.objects:
@@ -72,6 +80,13 @@ class Faults:
     delay_max_s: float = 0.05
     long_delay: float = 0.0
     """A delay of up to 20 s."""
+    late_list: float = 0.0
+    """A list of objects without the newest."""
+
+    def heal(self) -> None:
+        """Nothing goes wrong from here on."""
+        self.lost_reply = self.lost_request = self.repeated_put = self.long_delay = self.late_list = 0.0
+        self.delay_max_s = 0.001
 
 
 class Link:
@@ -196,8 +211,8 @@ class LinkObjects:
         return await self._link._call(lambda: self._link.world.get(name, start, size))
 
     async def names(self, prefix: str) -> list[str]:
-        objects = self._link.world.objects
-        return await self._link._call(lambda: sorted(name for name in objects if name.startswith(prefix)))
+        late = self._link.random.random() < self._link.faults.late_list
+        return await self._link._call(lambda: self._link.world.names(prefix, late=late))
 
     async def delete(self, names: Iterable[str]) -> None:
         gone = list(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from logmq.limits import CLUSTER_CACHE_SIZE_MAX
 from logmq.model import Format
@@ -83,3 +84,13 @@ class ExtentCache:
                 _, dropped = self._held.popitem(last=False)
                 self._size -= len(dropped.data)
         return held
+
+    def move(self, run: Iterable[Extent], moved: Iterable[tuple[Extent, bytes]]) -> None:
+        """The records of `run` lie elsewhere now. Who reads them from here goes on to; others do not come in."""
+        here = [held for extent in run if (held := self._held.pop((extent.object, extent.position), None)) is not None]
+        self._size -= sum([len(held.data) for held in here])
+        if here:
+            first = min(held.extent.first_offset for held in here)
+            for extent, data in moved:
+                if extent.next_offset > first:
+                    self.put(extent, data)

@@ -15,10 +15,11 @@ _log = logging.getLogger(__name__)
 class WaitingCall:
     """A call whose caller waits: an `Appending`."""
 
-    __slots__ = ("_callbacks", "_done", "appends", "results", "size")
+    __slots__ = ("_callbacks", "_done", "appends", "atomic", "results", "size")
 
-    def __init__(self, appends: Sequence[Append]) -> None:
+    def __init__(self, appends: Sequence[Append], *, atomic: bool = False) -> None:
         self.appends = appends
+        self.atomic = atomic
         self.size = sum([len(append.data) for append in appends])
         self.results: list[AppendResult] = []
         self._done = False

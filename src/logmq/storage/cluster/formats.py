@@ -3,13 +3,16 @@
 In the key store, under the cluster's prefix:
 
     brokers/<incarnation>     there while that process lives
-    lanes/<lane>              the lane's head (`Head`): the only thing that ever changes, and only by a transaction
+    lanes/<lane>              the lane's head (`Head`), which only a transaction changes
+    topics/<name>, counters   see meta.py
 
 In the object store:
 
     wal/<incarnation>/<number>         what was appended to any of the incarnation's lanes in one commit
     checkpoints/<incarnation>/<number> all lanes as they were at one moment (`Checkpoint`)
     segments/<incarnation>/<number>    bytes of one log, moved together from many commits
+    packs/<incarnation>/<number>       the same of many logs of which there is little
+    cluster                            whose objects these are, see identity.py
 
 A name is used once: an incarnation is a start of a process, and it counts. An object of `wal/`:
 
@@ -42,9 +45,12 @@ PREFIX_SIZE = _PREFIX.size
 
 BROKERS = "brokers/"
 LANES = "lanes/"
+TOPICS = "topics/"
+COUNTERS = "counters"
 WAL = "wal/"
 CHECKPOINTS = "checkpoints/"
 SEGMENTS = "segments/"
+PACKS = "packs/"
 
 T = TypeVar("T")
 

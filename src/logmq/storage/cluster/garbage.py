@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from logmq.storage.cluster.formats import BROKERS, CHECKPOINTS, SEGMENTS, WAL
+from logmq.storage.cluster import identity
+from logmq.storage.cluster.formats import BROKERS, CHECKPOINTS, PACKS, SEGMENTS, WAL
 from logmq.storage.cluster.leadership import Leadership
 from logmq.storage.cluster.services import Objects
 
 
 async def collect(leadership: Leadership, objects: Objects, reachable: Collection[str]) -> int:
-    """Delete what is neither `reachable` nor can become so; returns how many. Raises: OutcomeUnknown.
+    """Delete what is neither `reachable` nor can become so; returns how many. Raises: OutcomeUnknown, ForeignObjects.
 
     `reachable` is what the heads reach and what this incarnation has under way, as of now: what is made after the
     list was read is not in it.
@@ -27,6 +28,7 @@ async def collect(leadership: Leadership, objects: Objects, reachable: Collectio
     }
     names = [name for kind in _KINDS for name in await objects.names(kind)]
     living = {key.removeprefix(BROKERS) for key in await leadership.keys.under(BROKERS)}
+    await identity.check(leadership.keys, objects)
     if not await leadership.is_mine():
         return 0
     garbage = [
@@ -38,7 +40,7 @@ async def collect(leadership: Leadership, objects: Objects, reachable: Collectio
     return len(garbage)
 
 
-_KINDS = (WAL, CHECKPOINTS, SEGMENTS)
+_KINDS = (WAL, CHECKPOINTS, SEGMENTS, PACKS)
 
 
 def _incarnation(name: str) -> str:

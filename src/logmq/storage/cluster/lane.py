@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from logmq.storage.cluster.formats import Extent, LaneSnapshot, LogSnapshot, Piece, ProducerMark, Section
@@ -19,21 +20,41 @@ class LaneLog:
     last_append_ms: int = 0
     extents: list[Extent] = field(default_factory=list)
     producers: Producers = field(default_factory=Producers)
+    size: int = 0
+    """Bytes of all that is kept."""
+    settled: int = 0
+    """The extents before this offset stay where they are. Known to the leader that has looked, and not stored."""
 
     def find(self, offset: int) -> int:
         """The index of the extent with the first record at or after `offset`; how many there are if there is none."""
         return bisect_right(self.extents, offset, key=lambda extent: extent.next_offset)
 
+    def find_timestamp(self, timestamp_ms: int) -> int:
+        """The index of the first extent with a record of this time or a later one; how many there are if none has."""
+        return bisect_left(self.extents, timestamp_ms, key=lambda extent: extent.timestamp_ms)
+
+    def add(self, extent: Extent) -> None:
+        """The log goes on with this extent."""
+        assert extent.first_offset == self.next_offset, (extent, self.next_offset)
+        self.extents.append(extent)
+        self.size += extent.size
+        self.next_offset = extent.next_offset
+        self.last_append_ms = extent.timestamp_ms
+
     def trim(self, offset: int) -> None:
         """Forget what is before `offset`."""
         self.start_offset = max(self.start_offset, offset)
-        gone = bisect_right(self.extents, self.start_offset, key=lambda extent: extent.next_offset)
+        gone = self.find(self.start_offset)
+        self.size -= sum([extent.size for extent in self.extents[:gone]])
         del self.extents[:gone]
 
-    @property
-    def size(self) -> int:
-        """Bytes of all that is kept."""
-        return sum(extent.size for extent in self.extents)
+    def replace(self, run: Sequence[Extent], moved: Sequence[Extent]) -> bool:
+        """Put extents with the same records in the place of others, unless the log was trimmed up to there."""
+        first = self.find(run[0].first_offset)
+        if self.extents[first : first + len(run)] != list(run):
+            return False
+        self.extents[first : first + len(run)] = moved
+        return True
 
 
 @dataclass(slots=True)
@@ -58,16 +79,12 @@ class Lane:
             self.logs.pop(log_id, None)
 
     def _append(self, piece: Piece, name: str, body: int) -> None:
-        log = self.logs.setdefault(piece.log_id, LaneLog())
-        assert piece.first_offset == log.next_offset, (piece, log.next_offset)
-        log.extents.append(
+        self.logs.setdefault(piece.log_id, LaneLog()).add(
             Extent(
                 piece.first_offset, piece.next_offset, name, body + piece.position, piece.size, piece.crc,
                 piece.timestamp_ms,
             )
         )  # fmt: skip
-        log.next_offset = piece.next_offset
-        log.last_append_ms = piece.timestamp_ms
 
     def _remember(self, mark: ProducerMark) -> None:
         batch = ProducerBatch(mark.producer_id, mark.epoch, mark.base_sequence, mark.record_count)
@@ -94,7 +111,8 @@ def lane_from(snapshot: LaneSnapshot) -> Lane:
     """The lane that `Lane.snapshot` described."""
     lane = Lane(snapshot.lane, snapshot.number)
     for one in snapshot.logs:
-        log = LaneLog(one.start_offset, one.next_offset, one.last_append_ms, list(one.extents))
+        size = sum([extent.size for extent in one.extents])
+        log = LaneLog(one.start_offset, one.next_offset, one.last_append_ms, list(one.extents), size=size)
         log.producers.load((number, epoch, tuple(batches)) for number, epoch, batches in one.producers)
         lane.logs[one.log_id] = log
     return lane

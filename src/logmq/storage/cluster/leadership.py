@@ -8,11 +8,13 @@ out; it was not, and is sent again; another broker leads.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 
 from logmq.storage.cluster.formats import BROKERS, LANES, Head, decode_head, encode_head, head_key
 from logmq.storage.cluster.services import Keys, OutcomeUnknown, Presence
+
+_log = logging.getLogger(__name__)
 
 _RETRY_S = 0.1
 
@@ -35,14 +37,13 @@ class Leadership:
         """`heads` were written by one transaction, which had this `revision`."""
         self.incarnation = incarnation
         self.heads = heads
-        self._keys = keys
-        self._presence = presence
-        self._revisions = [revision] * len(heads)
-
-    @property
-    def keys(self) -> Keys:
+        self.keys = keys
         """Where the heads are."""
-        return self._keys
+        self.alive = {BROKERS + incarnation: presence.revision}
+        """What every transaction expects: while this broker is announced nobody takes anything from it."""
+        self.retries = 0
+        """Transactions whose answer did not come."""
+        self._revisions = [revision] * len(heads)
 
     async def move(self, heads: Mapping[int, Head], also: Iterable[int] = ()) -> None:
         """Write these heads, by lane; the heads of lanes in `also` must still be this broker's. Raises: Fenced."""
@@ -50,8 +51,10 @@ class Leadership:
         puts = {head_key(lane): encode_head(head) for lane, head in heads.items()}
         revision: int | None = None
         while revision is None:
-            with suppress(OutcomeUnknown):
-                revision = await self._keys.commit(expected, puts)
+            try:
+                revision = await self.keys.commit(expected, puts)
+            except OutcomeUnknown as error:
+                self._count_retry(error)
             if revision is None:
                 revision = await self._find_out(expected, heads)
         for lane, head in heads.items():
@@ -59,9 +62,11 @@ class Leadership:
             self._revisions[lane] = revision
 
     def _expected(self, lanes: Iterable[int]) -> dict[str, int]:
-        expected = {head_key(lane): self._revisions[lane] for lane in lanes}
-        expected[BROKERS + self.incarnation] = self._presence.revision
-        return expected
+        return {head_key(lane): self._revisions[lane] for lane in lanes} | self.alive
+
+    def _count_retry(self, error: OutcomeUnknown) -> None:
+        self.retries += 1
+        _log.warning("a commit has no answer, looking what became of it", extra={"reason": str(error)})
 
     async def _find_out(self, expected: Mapping[str, int], heads: Mapping[int, Head]) -> int | None:
         """What became of a move: its revision if it was carried out, None to send it again. Raises: Fenced.
@@ -70,11 +75,11 @@ class Leadership:
         broker's own key is looked at first: once it is gone nothing can be carried out any more, and the head tells
         what was.
         """
-        lane = next(iter(heads))
+        lane = self._telling(heads)
         while True:
             try:
-                present = await self._keys.get(BROKERS + self.incarnation)
-                stored = await self._keys.get(head_key(lane))
+                present = await self.keys.get(BROKERS + self.incarnation)
+                stored = await self.keys.get(head_key(lane))
                 break
             except OutcomeUnknown:
                 await asyncio.sleep(_RETRY_S)
@@ -83,27 +88,44 @@ class Leadership:
         if found == heads[lane]:
             return stored.revision
         if found.owner != self.incarnation:
-            raise Fenced(_was_stored(found, heads[lane]))
-        if present is None or present.revision != self._presence.revision:
+            raise Fenced(self._outcome(found, heads[lane], lane))
+        if present is None or {BROKERS + self.incarnation: present.revision} != self.alive:
             raise Fenced(stored=False)
         assert stored.revision == expected[head_key(lane)], "only this broker moves its heads"
         await asyncio.sleep(_RETRY_S)
         return None
+
+    def _telling(self, heads: Mapping[int, Head]) -> int:
+        """A lane whose head tells what became of a move, whoever owns it later: one that gets a commit. Heads that only
+        name a checkpoint look the same in the hands of a successor, whether they were moved or not."""
+        longer = (lane for lane, head in heads.items() if head.number > self.heads[lane].number)
+        return next(longer, next(iter(heads)))
+
+    def _outcome(self, found: Head, mine: Head, lane: int) -> bool | None:
+        return _was_stored(found, mine) if mine.number > self.heads[lane].number else None
 
     async def prove(self, lanes: Iterable[int]) -> None:
         """Make sure that this broker still leads these lanes. Raises: Fenced."""
         expected = self._expected(lanes)
         while True:
             try:
-                if await self._keys.commit(expected, {}) is None:
+                if await self.keys.commit(expected, {}) is None:
                     raise Fenced(stored=False)
                 return
             except OutcomeUnknown:
                 await asyncio.sleep(_RETRY_S)
 
+    async def finds_itself(self) -> bool:
+        """`is_mine`, asked until it is answered."""
+        while True:
+            try:
+                return await self.is_mine()
+            except OutcomeUnknown:
+                await asyncio.sleep(_RETRY_S)
+
     async def is_mine(self) -> bool:
         """Whether every head still names this broker. Raises: OutcomeUnknown."""
-        stored = await self._keys.under(LANES)
+        stored = await self.keys.under(LANES)
         return all(decode_head(one.value).owner == self.incarnation for one in stored.values())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,7 +152,10 @@ class DirectoryObjects:
 
     async def names(self, prefix: str) -> list[str]:
         """See `Objects.names`."""
-        return await asyncio.to_thread(self._names, prefix)
+        try:
+            return await asyncio.to_thread(self._names, prefix)
+        except OSError as error:
+            raise OutcomeUnknown(f"listing {prefix}: {error}") from error
 
     def _names(self, prefix: str) -> list[str]:
         files = (self._path / prefix).rglob("*")
@@ -168,6 +172,9 @@ class DirectoryObjects:
     def _delete(self, names: list[str]) -> None:
         for name in names:
             (self._path / name).unlink(missing_ok=True)
+        for directory in {(self._path / name).parent for name in names}:
+            with suppress(OSError):  # those of brokers that are gone become empty; a writer makes its own again
+                directory.rmdir()
 
 
 def _sync_names(directory: Path) -> None:

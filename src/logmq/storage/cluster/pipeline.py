@@ -13,12 +13,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from logmq.clock import Clock
 from logmq.config import Config
 from logmq.errors import LogMQError, NotLeader, Throttled, Unavailable
 from logmq.limits import CLUSTER_OBJECT_SIZE_MAX, CLUSTER_OBJECTS_IN_FLIGHT
+from logmq.metrics import ClusterMetrics
 from logmq.model import TopicPartition
 from logmq.storage.cluster.calls import WaitingCall
 from logmq.storage.cluster.formats import WAL, Head
@@ -32,6 +34,9 @@ from logmq.storage.waiters import settle
 _log = logging.getLogger(__name__)
 
 _RETRY_S = 0.1
+_RETRY_MAX_S = 2.0
+_CLOSE_TIMEOUT_S = 10.0
+"""How long a broker that stops waits for services that do not answer."""
 
 
 class Owner(Protocol):
@@ -56,6 +61,7 @@ class Pipeline:
         objects: Objects,
         config: Config,
         clock: Clock,
+        metrics: ClusterMetrics,
         owner: Owner,
     ) -> None:
         self.failure: LogMQError | None = None
@@ -69,6 +75,7 @@ class Pipeline:
         self._objects = objects
         self._config = config
         self._clock = clock
+        self._metrics = metrics
         self._owner = owner
         self._plan = Plan(partitions, [head.object for head in leadership.heads])
         self._loop = asyncio.get_running_loop()
@@ -88,11 +95,8 @@ class Pipeline:
 
     def append(self, appends: Sequence[Append], *, atomic: bool) -> WaitingCall:
         """See `LogStore.append`."""
-        call = WaitingCall(appends)
+        call = WaitingCall(appends, atomic=atomic)
         refused = self._refusal()
-        if refused is None and atomic:
-            missing = next((one.partition for one in appends if one.partition not in self._partitions), None)
-            refused = None if missing is None else self._partitions.unknown(missing)
         if refused is not None:
             call.complete([refused] * len(appends))
             return call
@@ -157,22 +161,52 @@ class Pipeline:
         self._number += 1
         name = f"{WAL}{self._leadership.incarnation}/{self._number:012d}"
         batch = self._plan.batch(
-            self._calls, self._trims, self._drops, self._changes, name, self._clock.now_ms()
+            self._take_calls(), self._trims, self._drops, self._changes, name, self._clock.now_ms()
         )  # fmt: skip
-        self._calls, self._trims, self._drops, self._changes, self._buffered = [], {}, [], [], 0
+        self._trims, self._drops, self._changes = {}, [], []
+        batch.began = self._clock.monotonic()
         batch.put = self._loop.create_task(self.put(batch.name, batch.data))
         self._under_way.append(batch)
         self._queue.put_nowait(batch)
+        self._schedule()
+
+    def _take_calls(self) -> list[WaitingCall]:
+        """Those that fit into one object, one at least; the others wait for the next."""
+        size = count = 0
+        for call in self._calls:
+            if count and size + call.size > CLUSTER_OBJECT_SIZE_MAX:
+                break
+            size += call.size
+            count += 1
+        calls, self._calls = self._calls[:count], self._calls[count:]
+        self._buffered -= size
+        return calls
 
     async def put(self, name: str, data: bytes) -> None:
-        """Write an object; the same name and bytes again until it is known to be there. Empty ones are not written."""
+        """Write an object; the same name and bytes again until it is known to be there. Empty ones are not written.
+
+        Raises: NotLeader, Unavailable: nobody waits for it any more.
+        """
+        delay_s = _RETRY_S
         while data:
+            began = self._clock.monotonic()
             try:
                 await self._objects.put(name, data)
+                self._metrics.put_seconds.observe(self._clock.monotonic() - began)
+                self._metrics.put_bytes += len(data)
                 return
             except OutcomeUnknown as error:
+                if self.failure is not None:
+                    raise self.failure from None
+                self._metrics.put_retries += 1
                 _log.warning("an object is written again", extra={"object": name, "reason": str(error)})
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, _RETRY_MAX_S)
+
+    @property
+    def objects_under_way(self) -> int:
+        """Objects of commits that are being written, or wait for their turn."""
+        return len(self._under_way)
 
     def expire_producers(self, before_ms: int) -> None:
         """Forget producers not heard of since `before_ms`."""
@@ -190,7 +224,9 @@ class Pipeline:
                 batch = await self._queue.get()
                 assert batch.put is not None
                 await batch.put
+                began = self._clock.monotonic()
                 await self._commit(batch)
+                self._metrics.transaction_seconds.observe(self._clock.monotonic() - began)
                 self._settle(batch)
         except Exception as error:  # whatever it is, nothing can be committed any more
             self._lose(error)
@@ -261,7 +297,7 @@ class Pipeline:
         assert self.failure is not None
         if batch.put is not None:
             batch.put.cancel()
-        nobody_knows = Unavailable("another broker has taken over; whether this was stored is unknown")
+        nobody_knows = Unavailable("the broker no longer leads; whether this was stored is unknown")
         for call, results in zip(batch.calls, batch.results, strict=True):
             refused: list[AppendResult] = [self.failure if stored is False else nobody_knows] * len(call.appends)
             self._answer(call, results if stored else refused)
@@ -274,16 +310,23 @@ class Pipeline:
         self._lose(Fenced(None))
 
     async def close(self) -> None:
-        """Commit what waits; take nothing any more."""
+        """Commit what waits; take nothing any more. What the services do not take in time has an unknown outcome."""
         self.closed = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._drain()
+        self._committing.cancel()
+        if self.failure is None:
+            self.failure = Unavailable("the broker has stopped")
+            self._lose(Fenced(None))
+
+    async def _drain(self) -> None:
         while self.failure is None and (self._under_way or self._calls or self._changes):
             self.flush()
             done: asyncio.Future[None] = self._loop.create_future()
             if self._under_way:
                 self._under_way[-1].changes.append(done)
                 await asyncio.wait([done])
-        self._committing.cancel()
-        self.failure = self.failure or Unavailable("the broker has stopped")
 
 
 def _refuse(future: asyncio.Future[None], error: LogMQError) -> None:

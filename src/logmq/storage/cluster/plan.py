@@ -16,6 +16,7 @@ from crc32c import crc32c
 
 from logmq.errors import LogMQError
 from logmq.limits import CLUSTER_EXTENT_SIZE_MAX
+from logmq.model import Format
 from logmq.records.codec import CODECS
 from logmq.storage.cluster.calls import WaitingCall
 from logmq.storage.cluster.formats import (
@@ -48,6 +49,9 @@ class Batch:
     judged: set[int]
     """Lanes of which a producer is told that it may not go on: that must be true of the leader's lane."""
     put: asyncio.Task[None] | None = None
+    began: float = 0.0
+    record_count: int = 0
+    record_size: int = 0
 
 
 @dataclass(slots=True)
@@ -60,7 +64,8 @@ class _Written:
     cuts: list[int] = field(default_factory=list)
     """The offsets at which the pieces in `data` begin."""
     timestamps_ms: list[int] = field(default_factory=list)
-    """The latest time in each: of its records or of the commit."""
+    """The latest time of any record of the log, up to each."""
+    record_count: int = 0
 
 
 class Plan:
@@ -74,7 +79,9 @@ class Plan:
         self._objects = list(objects)
         self._next_offsets = {log_id: log.next_offset for log_id, log in logs.items()}
         self._producers = {log_id: _copy(log.producers) for log_id, log in logs.items() if len(log.producers)}
-        self._last_ms = max((log.last_append_ms for log in logs.values()), default=0)
+        self._latest_ms = {log_id: log.last_append_ms for log_id, log in logs.items()}
+        """Of each log the latest time of any record. Never goes back, so that logs can be searched by it."""
+        self._now_ms = 0
 
     def batch(
         self,
@@ -86,23 +93,27 @@ class Plan:
         now_ms: int,
     ) -> Batch:
         """Give everything its place. Trims and drops are by log id."""
-        self._last_ms = max(self._last_ms, now_ms)
+        self._now_ms = max(self._now_ms, now_ms)
         sections: dict[int, Section] = {}
         written: dict[int, _Written] = {}
         judged: set[int] = set()
-        results = [[self._place(append, sections, written, judged) for append in call.appends] for call in calls]
+        results = [self._place_call(call, sections, written, judged) for call in calls]
         for log_id, offset in trims.items():
             self._section(sections, log_id).trims[log_id] = offset
         for log_id in drops:
             if self._next_offsets.pop(log_id, None) is not None:
                 self._section(sections, log_id).drops.append(log_id)
             self._producers.pop(log_id, None)
+            self._latest_ms.pop(log_id, None)
         body = self._lay_out(sections, written)
         data, start = encode_object(list(sections.values()), body) if sections else (b"", 0)
         for section in sections.values():
             self._numbers[section.lane] = section.number
             self._objects[section.lane] = name
-        return Batch(name, data, start, list(sections.values()), calls, results, changes, judged)
+        batch = Batch(name, data, start, list(sections.values()), calls, results, changes, judged)
+        batch.record_count = sum([one.record_count for one in written.values()])
+        batch.record_size = sum([len(one) for one in body])
+        return batch
 
     def _section(self, sections: dict[int, Section], log_id: int) -> Section:
         lane = lane_of(log_id)
@@ -110,20 +121,37 @@ class Plan:
             sections[lane] = Section(lane, self._numbers[lane] + 1, self._objects[lane], [], [], {}, [])
         return sections[lane]
 
+    def _place_call(
+        self, call: WaitingCall, sections: dict[int, Section], written: dict[int, _Written], judged: set[int]
+    ) -> list[AppendResult]:
+        refusal = self._refusal(call, judged) if call.atomic else None
+        if refusal is not None:
+            return [refusal] * len(call.appends)
+        return [self._place(append, sections, written, judged) for append in call.appends]
+
+    def _refusal(self, call: WaitingCall, judged: set[int]) -> LogMQError | None:
+        """Why one of the appends cannot be stored, so that none is."""
+        for append in call.appends:
+            spec = self._partitions.get(append.partition)
+            if spec is None:
+                return self._partitions.unknown(append.partition)
+            known = self._producers.get(spec.log_id)
+            if append.producer is not None and known is not None:
+                verdict = known.judge(append.producer)
+                if isinstance(verdict, LogMQError):
+                    judged.add(lane_of(spec.log_id))
+                    return verdict
+        return None
+
     def _place(
-        self,
-        append: Append,
-        sections: dict[int, Section],
-        written: dict[int, _Written],
-        judged: set[int],
+        self, append: Append, sections: dict[int, Section], written: dict[int, _Written], judged: set[int]
     ) -> AppendResult:
         spec = self._partitions.get(append.partition)
         if spec is None:
             return self._partitions.unknown(append.partition)
         log_id = spec.log_id
         first = self._next_offsets.get(log_id, 0)
-        timestamp_ms = self._last_ms if append.timestamp_ms is None else append.timestamp_ms
-        appended = Appended(first, first + append.offset_count, timestamp_ms)
+        appended = Appended(first, first + append.offset_count, self._now_ms)
         if append.producer is not None:
             verdict = self._judge(log_id, append, appended)
             if verdict is not None:
@@ -135,7 +163,10 @@ class Plan:
         data = CODECS[spec.format].place(append.data, append.starts, first)
         piece.data.append(data if isinstance(data, bytes) else bytes(data))
         piece.cuts.append(first)
-        piece.timestamps_ms.append(max(self._last_ms, timestamp_ms))
+        own_ms = self._now_ms if append.timestamp_ms is None else append.timestamp_ms
+        self._latest_ms[log_id] = max(own_ms, self._latest_ms.get(log_id, 0))
+        piece.timestamps_ms.append(self._latest_ms[log_id])
+        piece.record_count += len(append.starts) if spec.format is Format.PLAIN else append.offset_count
         piece.next_offset = self._next_offsets[log_id] = appended.next_offset
         return appended
 
@@ -174,7 +205,7 @@ def _extents(written: _Written) -> list[tuple[bytes, int, int, int]]:
         size += len(data)
         if size >= CLUSTER_EXTENT_SIZE_MAX or number == len(ends) - 1:
             joined = b"".join(written.data[begin : number + 1])
-            extents.append((joined, written.cuts[begin], ends[number], max(written.timestamps_ms[begin : number + 1])))
+            extents.append((joined, written.cuts[begin], ends[number], written.timestamps_ms[number]))
             begin, size = number + 1, 0
     return extents
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 from crc32c import crc32c
 
 from logmq.errors import Damaged, LogMQError, NotLeader, OffsetOutOfRange
+from logmq.limits import CLUSTER_READ_AHEAD
 from logmq.metrics import StorageMetrics
 from logmq.model import TopicPartition
 from logmq.storage.cluster.cache import CachedExtent
@@ -32,7 +33,7 @@ class Reader:
         self._leadership = leadership
         self._objects = objects
         self._metrics = metrics
-        self._fetching: dict[Extent, asyncio.Task[bytes]] = {}
+        self._fetching: dict[Extent, asyncio.Future[CachedExtent | None]] = {}
         self.failure: LogMQError | None = None
 
     def read_nowait(self, partition: TopicPartition, offset: int, size_max: int) -> Chunk | None:
@@ -54,12 +55,31 @@ class Reader:
             log = self._partitions.log(spec)
             extents = _extents(log, offset, size_max)
             try:
-                held = [await self._fetch(partition, extent) for extent in extents]
+                held = await self._fetch_all(partition, extents)
             except ObjectMissing:
                 if _extents(self._partitions.log(spec), offset, size_max) == extents:
                     await self._explain_missing(partition, extents)
                 continue  # the bytes were moved meanwhile
             return self._chunk(spec, log, offset, size_max, held)
+
+    async def _fetch_all(self, partition: TopicPartition, extents: Sequence[Extent]) -> list[CachedExtent]:
+        """The extents, fetched at the same time; and a few that come next begin to be fetched."""
+        if all(self._partitions.cache.get(extent) is not None for extent in extents):
+            return [await self._fetch(partition, extent) for extent in extents]
+        for extent in extents:
+            self._begin(extent)
+        held = [await self._fetch(partition, extent) for extent in extents]
+        self._read_ahead(partition, extents[-1])
+        return held
+
+    def _read_ahead(self, partition: TopicPartition, last: Extent) -> None:
+        spec = self._partitions.get(partition)
+        if spec is None or len(self._fetching) > CLUSTER_READ_AHEAD:
+            return
+        log = self._partitions.log(spec)
+        first = log.find(last.next_offset)
+        for extent in log.extents[first : first + CLUSTER_READ_AHEAD]:
+            self._begin(extent)
 
     async def _explain_missing(self, partition: TopicPartition, extents: Sequence[Extent]) -> NoReturn:
         """Objects of a leader do not go away; those of one that does not know yet that it leads no longer do."""
@@ -73,27 +93,31 @@ class Reader:
         raise self.failure or NotLeader(str(partition))
 
     async def _fetch(self, partition: TopicPartition, extent: Extent) -> CachedExtent:
-        cached = self._partitions.cache.get(extent)
-        if cached is not None:
-            return cached
-        data = await asyncio.shield(self._begin(extent))
-        if crc32c(data) != extent.crc:
+        cached = self._partitions.cache.get(extent) or await asyncio.shield(self._begin(extent))
+        if cached is None:
             raise Damaged(str(partition), extent.first_offset, extent.next_offset)
-        return self._partitions.cache.put(extent, data)
+        return cached
 
-    def _begin(self, extent: Extent) -> asyncio.Task[bytes]:
-        task = self._fetching.get(extent)
-        if task is None:
-            task = self._fetching[extent] = asyncio.ensure_future(self._get(extent))
-            task.add_done_callback(lambda task: task.cancelled() or task.exception())  # those who wait see it
-            task.add_done_callback(lambda _: self._fetching.pop(extent, None))
-        return task
+    def _begin(self, extent: Extent) -> asyncio.Future[CachedExtent | None]:
+        """The extent in memory, once it is there; None if it does not match its checksum."""
+        fetching = self._fetching.get(extent)
+        if fetching is None:
+            cached = self._partitions.cache.get(extent)
+            if cached is not None:
+                fetching = asyncio.get_running_loop().create_future()
+                fetching.set_result(cached)
+                return fetching
+            fetching = self._fetching[extent] = asyncio.ensure_future(self._get(extent))
+            fetching.add_done_callback(lambda task: task.cancelled() or task.exception())  # those who wait see it
+            fetching.add_done_callback(lambda _: self._fetching.pop(extent, None))
+        return fetching
 
-    async def _get(self, extent: Extent) -> bytes:
+    async def _get(self, extent: Extent) -> CachedExtent | None:
         self._metrics.cold_reads += 1
         while True:
             try:
-                return await self._objects.get(extent.object, extent.position, extent.size)
+                data = await self._objects.get(extent.object, extent.position, extent.size)
+                return self._partitions.cache.put(extent, data) if crc32c(data) == extent.crc else None
             except OutcomeUnknown:
                 if self.failure is not None:
                     raise self.failure from None
@@ -127,7 +151,8 @@ def _extents(log: LaneLog, offset: int, size_max: int) -> list[Extent]:
         raise OffsetOutOfRange(offset, log.start_offset, log.next_offset)
     found: list[Extent] = []
     size = 0
-    for extent in log.extents[log.find(offset) :]:
+    for number in range(log.find(offset), len(log.extents)):
+        extent = log.extents[number]
         found.append(extent)
         size += extent.size
         if size >= size_max and len(found) > 1:

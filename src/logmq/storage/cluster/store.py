@@ -14,23 +14,23 @@ from contextlib import suppress
 
 from logmq.clock import Clock
 from logmq.config import Config
-from logmq.errors import LogMQError, UnknownPartition
-from logmq.metrics import StorageMetrics
+from logmq.errors import LogMQError, NotLeader, UnknownPartition
+from logmq.metrics import ClusterMetrics, StorageMetrics
 from logmq.model import Bounds, TopicPartition
 from logmq.storage.cluster.calls import WaitingCall
-from logmq.storage.cluster.formats import lane_of
 from logmq.storage.cluster.leadership import Leadership
 from logmq.storage.cluster.partitions import Partitions
 from logmq.storage.cluster.pipeline import Pipeline, partitions_of
 from logmq.storage.cluster.plan import Batch
 from logmq.storage.cluster.reader import Reader
-from logmq.storage.cluster.services import Keys, Objects, Presence
-from logmq.storage.cluster.takeover import load, take
+from logmq.storage.cluster.services import ObjectMissing, Objects
+from logmq.storage.cluster.takeover import MalformedObject, load
 from logmq.storage.cluster.upkeep import Upkeep
 from logmq.storage.engine import (
     ActiveProducer,
     Append,
     Chunk,
+    ClusterStatistics,
     LogSpec,
     LogStatistics,
     Meta,
@@ -57,42 +57,45 @@ class ClusterStore:
         recovery_s: float,
     ) -> None:
         self.metrics = StorageMetrics()
+        self.cluster_metrics = ClusterMetrics()
+        self.cluster_metrics.takeover_seconds = recovery_s
         self.partitions = partitions
-        self.pipeline = Pipeline(partitions, leadership, objects, config, clock, self)
+        self.pipeline = Pipeline(partitions, leadership, objects, config, clock, self.cluster_metrics, self)
         self._reader = Reader(partitions, leadership, objects, self.metrics)
         self.upkeep = Upkeep(
             partitions, leadership, self.pipeline, objects, set(recent), config, clock, self.metrics
         )  # fmt: skip
         self.recovery = RecoveryStatistics(recovery_s, len(self.upkeep.recent), 0, 0, 0, 0, 0)
         self._leadership = leadership
+        self._clock = clock
         self._on_failure = on_failure
         self._waiters = Waiters()
 
     @classmethod
     async def open(
         cls,
-        keys: Keys,
+        leadership: Leadership,
         objects: Objects,
-        presence: Presence,
-        incarnation: str,
         specs: Iterable[LogSpec],
         config: Config,
         clock: Clock,
         on_failure: Callable[[BaseException], None],
-    ) -> ClusterStore | None:
-        """Take over all lanes and read what they hold; None if another broker was quicker.
+    ) -> ClusterStore:
+        """Read what the lanes hold that this broker leads. `specs` were read after it had taken them.
 
         `on_failure` is called on the loop when this broker has lost its lanes: it should stop and begin anew.
 
-        Raises: MalformedObject, ObjectMissing: the object store no longer has what was committed.
+        Raises:
+            MalformedObject, ObjectMissing: the object store no longer has what was committed.
+            NotLeader: another broker has taken over meanwhile, and may have collected what was to be read.
         """
         began = clock.monotonic()
-        taken = await take(keys, incarnation, presence)
-        if taken is None:
-            return None
-        heads, revision = taken
-        lanes, recent = await load(objects, heads)
-        leadership = Leadership(keys, incarnation, presence, heads, revision)
+        try:
+            lanes, recent = await load(objects, leadership.heads)
+        except (ObjectMissing, MalformedObject):
+            if await leadership.finds_itself():
+                raise
+            raise NotLeader("this cluster: another broker has taken over") from None
         partitions = Partitions(lanes, specs)
         return cls(partitions, leadership, objects, recent, config, clock, on_failure, clock.monotonic() - began)
 
@@ -103,8 +106,11 @@ class ClusterStore:
         if batch.sections:
             self.upkeep.recent.add(batch.name)
             self.metrics.commits += 1
+            self.metrics.commit_seconds.observe(self._clock.monotonic() - batch.began)
             self._keep(batch)
-        self.metrics.appends += sum(len(call.appends) for call in batch.calls)
+        self.metrics.appends += sum([len(call.appends) for call in batch.calls])
+        self.metrics.records += batch.record_count
+        self.metrics.inline_bytes += batch.record_size
         if self._waiters:
             for partition in partitions_of(batch):
                 self._wake(partition)
@@ -164,10 +170,9 @@ class ClusterStore:
 
     def bounds(self, partition: TopicPartition) -> Bounds:
         """See `LogStore.bounds`."""
-        spec = self.partitions.find(partition)
-        log = self.partitions.log(spec)
-        term = self._leadership.heads[lane_of(spec.log_id)].term
-        return Bounds(log.start_offset, log.next_offset, log.next_offset, term)
+        log = self.partitions.log(self.partitions.find(partition))
+        # Always epoch 0: what one leader showed no other takes back, so that consumers need not look for a fork.
+        return Bounds(log.start_offset, log.next_offset, log.next_offset, 0)
 
     def statistics(self, partition: TopicPartition) -> LogStatistics:
         """See `LogStore.statistics`."""
@@ -185,6 +190,12 @@ class ClusterStore:
             journal_size=0,
             disk_free_size=-1,
             disk_size=-1,
+            cluster=ClusterStatistics(
+                self._leadership.heads[0].term,
+                self.pipeline.objects_under_way,
+                self._leadership.retries,
+                self.cluster_metrics,
+            ),
         )
 
     @property
@@ -195,10 +206,8 @@ class ClusterStore:
     async def find_timestamp(self, partition: TopicPartition, timestamp_ms: int) -> int:
         """See `LogStore.find_timestamp`."""
         log = self.partitions.log(self.partitions.find(partition))
-        for extent in log.extents:
-            if extent.timestamp_ms >= timestamp_ms:
-                return max(extent.first_offset, log.start_offset)
-        return log.next_offset
+        number = log.find_timestamp(timestamp_ms)
+        return max(log.extents[number].first_offset, log.start_offset) if number < len(log.extents) else log.next_offset
 
     async def producers(self, partition: TopicPartition) -> list[ActiveProducer]:
         """See `LogStore.producers`."""

@@ -27,6 +27,7 @@ from logmq.storage.cluster.formats import (
     header_size,
 )
 from logmq.storage.cluster.lane import Lane, lane_from
+from logmq.storage.cluster.leadership import Leadership
 from logmq.storage.cluster.services import Keys, ObjectMissing, Objects, OutcomeUnknown, Presence, Stored
 
 _RETRY_S = 0.2
@@ -35,34 +36,41 @@ _PREFETCH = 32
 _CHECKPOINT_SIZE_MAX = 1024 * MIB
 
 
-async def leader_lives(keys: Keys) -> bool:
-    """Whether the broker that the heads name is alive. Raises: OutcomeUnknown."""
+async def another_leads(keys: Keys, incarnation: str) -> bool:
+    """Whether another broker, which is alive, is named by the heads. Raises: OutcomeUnknown."""
     stored = await keys.get(head_key(0))
-    return stored is not None and await keys.get(BROKERS + decode_head(stored.value).owner) is not None
+    return stored is not None and await _is_another(keys, incarnation, decode_head(stored.value))
 
 
-async def take(keys: Keys, incarnation: str, presence: Presence) -> tuple[list[Head], int] | None:
-    """Write this incarnation into every head; None if another one was quicker or this one's key is gone.
+async def _is_another(keys: Keys, incarnation: str, head: Head) -> bool:
+    return head.owner != incarnation and await keys.get(BROKERS + head.owner) is not None
 
-    Returns the heads and their revision. Tries until it knows.
+
+async def take(keys: Keys, incarnation: str, presence: Presence) -> Leadership | None:
+    """Write this incarnation into every head; None while another one leads, or when this one's key is gone.
+
+    Nothing is taken from a broker whose key is there: it can rely on that. A transaction that was carried out without
+    an answer, however late, is found by the heads. Tries until it knows.
     """
     while True:
         try:
             stored = await keys.under(LANES)
-            heads = [_next_term(stored.get(head_key(lane)), incarnation) for lane in range(LANE_COUNT)]
+            heads = [decode_head(one.value) for _, one in sorted(stored.items())]
+            if heads and all(head.owner == incarnation for head in heads):
+                return Leadership(keys, incarnation, presence, heads, stored[head_key(0)].revision)
+            own = await keys.get(BROKERS + incarnation)
+            if own is None or own.revision != presence.revision:
+                return None
+            if heads and await _is_another(keys, incarnation, heads[0]):
+                return None
+            taken = [_next_term(stored.get(head_key(lane)), incarnation) for lane in range(LANE_COUNT)]
             expected = {head_key(lane): _revision(stored, lane) for lane in range(LANE_COUNT)}
-            expected[BROKERS + incarnation] = presence.revision
-            puts = {head_key(lane): encode_head(head) for lane, head in enumerate(heads)}
-            revision = await keys.commit(expected, puts)
+            puts = {head_key(lane): encode_head(head) for lane, head in enumerate(taken)}
+            revision = await keys.commit(expected | {BROKERS + incarnation: presence.revision}, puts)
             if revision is not None:
-                return heads, revision
+                return Leadership(keys, incarnation, presence, taken, revision)
         except OutcomeUnknown:
             await asyncio.sleep(_RETRY_S)
-        mine = await _look(keys, incarnation)
-        if mine is not None:
-            return mine
-        if not await _may_try_again(keys, incarnation, presence):
-            return None
 
 
 def _next_term(stored: Stored | None, incarnation: str) -> Head:
@@ -75,29 +83,6 @@ def _next_term(stored: Stored | None, incarnation: str) -> Head:
 def _revision(stored: Mapping[str, Stored], lane: int) -> int:
     one = stored.get(head_key(lane))
     return 0 if one is None else one.revision
-
-
-async def _look(keys: Keys, incarnation: str) -> tuple[list[Head], int] | None:
-    """The heads, if they are this incarnation's: a transaction whose answer was lost."""
-    while True:
-        try:
-            stored = await keys.under(LANES)
-        except OutcomeUnknown:
-            await asyncio.sleep(_RETRY_S)
-            continue
-        heads = [decode_head(stored[head_key(lane)].value) for lane in range(LANE_COUNT) if head_key(lane) in stored]
-        if len(heads) == LANE_COUNT and all(head.owner == incarnation for head in heads):
-            return heads, stored[head_key(0)].revision
-        return None
-
-
-async def _may_try_again(keys: Keys, incarnation: str, presence: Presence) -> bool:
-    while True:
-        try:
-            own = await keys.get(BROKERS + incarnation)
-            return own is not None and own.revision == presence.revision and not await leader_lives(keys)
-        except OutcomeUnknown:
-            await asyncio.sleep(_RETRY_S)
 
 
 async def load(objects: Objects, heads: list[Head]) -> tuple[list[Lane], list[str]]:
@@ -114,8 +99,9 @@ async def load(objects: Objects, heads: list[Head]) -> tuple[list[Lane], list[st
         while number > lane.number:
             assert name is not None, (head, lane.number)
             sections, body = await headers.get(name)
-            section = next(one for one in sections if one.lane == lane.lane)
-            assert section.number == number, (name, section.number, number)
+            section = next((one for one in sections if one.lane == lane.lane), None)
+            if section is None or section.number != number:
+                raise MalformedObject(f"{name} does not hold commit {number} of lane {lane.lane}")
             chain.append((section, name, body))
             recent.add(name)
             name, number = section.previous, number - 1
@@ -176,4 +162,4 @@ async def _persist(objects: Objects, name: str, start: int, size: int) -> bytes:
             await asyncio.sleep(_RETRY_S)
 
 
-__all__ = ["MalformedObject", "ObjectMissing", "leader_lives", "load", "take"]
+__all__ = ["MalformedObject", "ObjectMissing", "another_leads", "load", "take"]

@@ -11,11 +11,12 @@ from logmq.limits import CLUSTER_CHECKPOINT_COMMITS
 from logmq.metrics import StorageMetrics
 from logmq.storage.cluster.formats import CHECKPOINTS, Checkpoint, encode_checkpoint
 from logmq.storage.cluster.garbage import collect
+from logmq.storage.cluster.identity import ForeignObjects
 from logmq.storage.cluster.lane import LaneLog
 from logmq.storage.cluster.leadership import Leadership
 from logmq.storage.cluster.partitions import Partitions
 from logmq.storage.cluster.pipeline import Pipeline
-from logmq.storage.cluster.segments import gather
+from logmq.storage.cluster.segments import Gathering
 from logmq.storage.cluster.services import Objects, OutcomeUnknown
 from logmq.storage.engine import LogSpec
 
@@ -84,7 +85,7 @@ class Upkeep:
     async def _checkpoint(self) -> None:
         """Move small extents together, write all lanes into an object, have the heads name it, collect what is left."""
         self._due = self._clock.monotonic() + self._config.checkpoint_interval_ms / 1000
-        await gather(self._partitions, self._objects, self._next_name)
+        await Gathering(self._partitions, self._objects, self._pipeline.put, self._next_name).run()
         recent = set(self.recent)
         snapshot = Checkpoint([lane.snapshot() for lane in self._partitions.lanes])
         name = self._next_name(CHECKPOINTS)
@@ -106,20 +107,18 @@ class Upkeep:
             await collect(self._leadership, self._objects, reachable)
         except OutcomeUnknown as error:
             _log.warning("the collection of garbage ends early", extra={"reason": str(error)})
+        except ForeignObjects as error:
+            _log.error("nothing is collected", extra={"reason": str(error)})
 
 
 def retained_from(log: LaneLog, spec: LogSpec, now_ms: int) -> int:
     """The offset before which nothing need be kept, by age and size, in whole extents."""
-    kept = log.extents
+    first = 0
     if spec.settings.retention_ms is not None:
-        oldest_ms = now_ms - spec.settings.retention_ms
-        first = next((number for number, extent in enumerate(kept) if extent.timestamp_ms >= oldest_ms), len(kept))
-        kept = kept[first:]
+        first = log.find_timestamp(now_ms - spec.settings.retention_ms)
     if spec.settings.retention_bytes is not None:
-        size = sum(extent.size for extent in kept)
-        first = 0
-        while first < len(kept) and size - kept[first].size >= spec.settings.retention_bytes:
-            size -= kept[first].size
+        size = log.size - sum([extent.size for extent in log.extents[:first]])
+        while first < len(log.extents) and size - log.extents[first].size >= spec.settings.retention_bytes:
+            size -= log.extents[first].size
             first += 1
-        kept = kept[first:]
-    return max(log.start_offset, kept[0].first_offset if kept else log.next_offset)
+    return max(log.start_offset, log.extents[first].first_offset if first < len(log.extents) else log.next_offset)

@@ -12,11 +12,13 @@ from math import inf
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from logmq import __version__
-from logmq.metrics import Histogram
+from logmq.metrics import ClusterMetrics, Histogram
 from logmq.protocols.http.context import Context
 from logmq.protocols.http.metrics.families import FAMILIES
+from logmq.storage.engine import ClusterStatistics
 
 _BROKER_ID = "0"
+_NO_CLUSTER = ClusterStatistics(0, 0, 0, ClusterMetrics())
 
 
 class BrokerCollector:
@@ -30,7 +32,7 @@ class BrokerCollector:
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
-        parts = (self._about, self._connections, self._requests, self._storage, self._recovery)
+        parts = (self._about, self._connections, self._requests, self._storage, self._cluster, self._recovery)
         return chain.from_iterable(part() for part in parts)
 
     def _about(self) -> Iterator[Metric]:
@@ -85,6 +87,18 @@ class BrokerCollector:
         yield _gauge("logmq_open_files", held.open_file_count)
         yield _gauge("logmq_disk_free_bytes", held.disk_free_size)
         yield _gauge("logmq_disk_bytes", held.disk_size)
+
+    def _cluster(self) -> Iterator[Metric]:
+        cluster = self._broker.store_statistics().cluster or _NO_CLUSTER
+        done = cluster.metrics
+        yield _gauge("logmq_cluster_term", cluster.term)
+        yield _gauge("logmq_cluster_takeover_seconds", done.takeover_seconds)
+        yield _histograms("logmq_cluster_object_put_seconds", [((), done.put_seconds)])
+        yield _counter("logmq_cluster_object_put_bytes_total", done.put_bytes)
+        yield _counter("logmq_cluster_object_retries_total", done.put_retries)
+        yield _gauge("logmq_cluster_objects_under_way", cluster.objects_under_way)
+        yield _histograms("logmq_cluster_transaction_seconds", [((), done.transaction_seconds)])
+        yield _counter("logmq_cluster_transaction_retries_total", cluster.transaction_retries)
 
     def _recovery(self) -> Iterator[Metric]:
         found = self._broker.recovery

@@ -70,6 +70,15 @@ FAMILIES: Mapping[str, Family] = {
     "logmq_open_files": Family("gauge", "Log and index files that are open"),
     "logmq_disk_free_bytes": Family("gauge", "Bytes that can still be written to the data directory's file system"),
     "logmq_disk_bytes": Family("gauge", "Size of the data directory's file system"),
+    # A cluster's leader
+    "logmq_cluster_term": Family("gauge", "How often the lead of the cluster changed hands"),
+    "logmq_cluster_takeover_seconds": Family("gauge", "How long this leader took to read what it took over"),
+    "logmq_cluster_object_put_seconds": Family("histogram", "Writing an object, the sending that was answered"),
+    "logmq_cluster_object_put_bytes_total": Family("counter", "Bytes of objects that were written"),
+    "logmq_cluster_object_retries_total": Family("counter", "Objects that were written again for want of an answer"),
+    "logmq_cluster_objects_under_way": Family("gauge", "Objects of commits being written or waiting for their turn"),
+    "logmq_cluster_transaction_seconds": Family("histogram", "A commit's transaction of etcd, to its known outcome"),
+    "logmq_cluster_transaction_retries_total": Family("counter", "Transactions whose answer did not come"),
     # The last start
     "logmq_recovery_seconds": Family("gauge", "How long the last start took to open the data directory"),
     "logmq_recovery_replayed_commits": Family("gauge", "Commits that the last start took from the journal"),

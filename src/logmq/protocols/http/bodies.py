@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
-from logmq.limits import HTTP_BODY_SILENCE_MAX_S
+from logmq.limits import HTTP_BODY_SILENCE_MAX_S, HTTP_OBJECTS_MAX
 from logmq.protocols.http.context import context_of
 from logmq.protocols.http.problems import BodyTooLarge, BodyTooSlow, InvalidInput, invalid_input
 
@@ -120,13 +120,19 @@ def check_utf8(data: bytes) -> None:
         raise InvalidInput(f"the body is not UTF-8 (byte {error.start}); send bytes as base64") from None
 
 
+def check_object_count(data: bytes) -> None:
+    """A body of tiny objects takes many times its size once it is decoded. Raises: InvalidInput."""
+    if data.count(b"{") > HTTP_OBJECTS_MAX:
+        raise InvalidInput(f"the body has more than {HTTP_OBJECTS_MAX} objects; send less at a time")
+
+
 def answer_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer in JSON."""
     return Response(msgspec.json.encode(content), status, headers, JSON)
 
 
 __all__ = [
-    "JSON", "ClientDisconnect", "Query", "answer_json", "body_of", "body_too_large", "check_utf8",
+    "JSON", "ClientDisconnect", "Query", "answer_json", "body_of", "body_too_large", "check_object_count", "check_utf8",
     "chunks_of", "decoded", "json_of", "media_type_of",
     "query_of",
 ]  # fmt: skip

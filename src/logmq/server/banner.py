@@ -1,4 +1,4 @@
-"""What the broker says when it starts: where it listens, where data lies, what an acknowledgement means."""
+"""What the broker says when it starts: where it listens, where data lies, what OK means, and what to try."""
 
 from __future__ import annotations
 
@@ -20,4 +20,10 @@ def banner_lines(
         yield f"  also on   {show_address(*address)}, for {_CLIENTS[listen.protocol]}"
     for name, text in facts:
         yield f"  {name:<9} {text}"
+    yield f"  console   http://{show_address(_reachable(host), port)}/"
     yield f"  try       printf 'PRODUCE greetings hello-world\\nCONSUME greetings 0\\nQUIT\\n' | nc {host} {port}"
+
+
+def _reachable(host: str) -> str:
+    """An address for a browser on this machine: no browser goes to one that means every interface."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -168,6 +168,14 @@ HTTP_KEEP_ALIVE_S = 75
 HTTP_BODY_SILENCE_MAX_S = 30.0
 """How long an HTTP client may pause in the middle of a body."""
 
+HTTP_BODY_TIME_MAX_S = 300.0
+"""How long the whole of a body may take that is not small: 16 MiB at half a megabit a second."""
+
+HTTP_BODIES_SIZE_MAX = 256 * MIB
+HTTP_SMALL_BODY_SIZE = 64 * KIB
+"""Bodies that are held whole, of all clients together, and those too small to count: ten thousand of them are 640 MiB
+at worst, which takes as many connections."""
+
 HTTP_SOCKET_MESSAGE_SIZE_MAX = 16 * MIB
 """One WebSocket message of a client: it is held whole, by up to 32 of them a connection."""
 
@@ -180,8 +188,17 @@ HTTP_TIMESTAMP_MAX_MS = 253_402_300_799_999
 HTTP_TURNS_KEPT_MAX = 10_000
 """Topics for which the broker remembers whose turn it is among their partitions; a forgotten one begins anew."""
 
-HTTP_SLICE_SIZE = 1 * MIB
-"""Lines of JSON that become one append. The next slice is read meanwhile, so a client holds two at most."""
+HTTP_SLICE_SIZE = 256 * KIB
+"""Bytes of a body without end that are worked on at a time, some milliseconds' work, and become one append. The next
+ones are read meanwhile, so a client holds twice as much."""
+
+HTTP_RECORDS_MAX = 100_000
+HTTP_OBJECTS_MAX = 1_000_000
+"""Records in one request that is held whole, and opening brackets in its body: the smallest record takes three bytes of
+JSON and some hundred of memory."""
+
+HTTP_RECORDS_AT_ONCE_MAX = 2_000
+"""Records that the event loop makes a batch of by itself, in some two milliseconds; a thread takes more of them."""
 
 HTTP_BATCH_SIZE = 1 * MIB
 """Records of one request that become one batch, if the topic takes such: consumers fetch as much at once."""
@@ -189,6 +206,10 @@ HTTP_BATCH_SIZE = 1 * MIB
 HTTP_DECOMPRESSED_SIZE_MAX = 16 * MIB
 """What one batch may become to be shown as JSON. Clients measure a batch before they compress it and keep it under a
 MiB or so; a few kilobytes can claim to be gigabytes."""
+
+HTTP_LAST_SIZE_MAX = 256 * MIB
+"""How far the broker looks back in a plain topic for the last so many records, in a fraction of a second: frames can be
+found from their beginning only."""
 
 HTTP_READ_COUNT_MAX = 10_000
 HTTP_READ_SIZE_MAX = 16 * MIB

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import sys
@@ -14,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from logmq.cli.interrupts import run
 from logmq.cli.options import DEFAULT_SERVER, Partition, Server
 from logmq.cli.progress import progress
 from logmq.client.address import Address
@@ -42,7 +42,9 @@ def consume(
     start: Annotated[
         str, typer.Option("--from", parser=_start, metavar="OFFSET", help="An offset, earliest or latest.")
     ] = "earliest",
-    count: Annotated[int | None, typer.Option("--count", "-n", min=0, help="Stop after so many messages.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=0, metavar="COUNT", help="Stop after so many messages.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for messages to come.")] = False,
     group: Annotated[
         str | None,
@@ -73,9 +75,9 @@ def consume(
         timeout_s=CONNECT_TIMEOUT_S,
     )
     if group is None:
-        asyncio.run(_print(stream, target, message_format, server))
+        run(_print(stream, target, message_format, server))
     else:
-        asyncio.run(_print_for_group(stream, target, message_format, server, group))
+        run(_print_for_group(stream, target, message_format, server, group))
 
 
 async def _print_for_group(

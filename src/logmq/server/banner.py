@@ -1,4 +1,4 @@
-"""What the broker says when it starts: where it listens, where data lies, what an acknowledgement means."""
+"""What the broker says when it starts: where it listens, where data lies, what OK means, and what to try."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ def banner_lines(
 ) -> Iterator[str]:
     """The lines of the banner; `addresses` are the port's and those of `config.listen`, as they came to be."""
     host, port = addresses[0]
+    here = _reachable(host)
     yield f"LogMQ {__version__}  ready on {show_address(host, port)} after {start_s * 1000:.0f} ms"
     for address, listen in zip(addresses[1:], config.listen, strict=True):
         yield f"  also on   {show_address(*address)}, for {_CLIENTS[listen.protocol]}"
     for name, text in facts:
         yield f"  {name:<9} {text}"
-    yield f"  try       printf 'PRODUCE greetings hello-world\\nCONSUME greetings 0\\nQUIT\\n' | nc {host} {port}"
+    yield f"  console   http://{show_address(here, port)}/"
+    yield f"  try       printf 'PRODUCE greetings hello-world\\nCONSUME greetings 0\\nQUIT\\n' | nc {here} {port}"
+
+
+def _reachable(host: str) -> str:
+    """An address for clients on this machine: not every one of them can go to one that means all interfaces."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

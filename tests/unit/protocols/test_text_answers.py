@@ -27,7 +27,7 @@ from logmq.storage.engine import Chunk
 PAGE = Path(logmq.__file__).parents[2] / "docs" / "text-protocol.md"
 
 
-_ELSEWHERE = ("logmq.cli.", "logmq.client.", "logmq.storage.", "logmq.protocols.kafka.")
+_ELSEWHERE = ("logmq.cli.", "logmq.client.", "logmq.storage.", "logmq.protocols.kafka.", "logmq.protocols.http.")
 
 
 def _subclasses(of: type[LogMQError]) -> set[type[LogMQError]]:

@@ -77,6 +77,7 @@ class ConsumerGroup:
     """One group."""
 
     type = "consumer"
+    default_assignor = DEFAULT_ASSIGNOR
 
     def __init__(self, name: str, session_timeout_ms: int) -> None:
         self.name = name
@@ -138,6 +139,23 @@ class ConsumerGroup:
         """Bytes kept for its members."""
         return sum(member.size for member in self.members.values())
 
+    @property
+    def has_classic_members(self) -> bool:
+        """Whether some of its members speak the classic protocol."""
+        return any(member.classic is not None for member in self.members.values())
+
+    def instance_member(self, instance_id: str | None) -> str | None:
+        """The id of the member with this instance id."""
+        return None if instance_id is None else self._instances.get(instance_id)
+
+    def has_news_for(self, member: ConsumerMember) -> bool:
+        """Whether its next full heartbeat would bring the member on: something is to be given up, or to be got."""
+        if self._has_target(member):
+            return False
+        if member.epoch != self.epoch or member.state is not MemberState.UNRELEASED:
+            return True
+        return any(one not in self._owners for one in self.target.get(member.member_id, frozenset()) - member.assigned)
+
     def is_subscribed(self, topic: str) -> bool:
         """Whether a member wants the topic."""
         return any(topic in member.topics or topic in member.matched for member in self.members.values())
@@ -164,7 +182,7 @@ class ConsumerGroup:
 
     def check_epoch(self, member_id: str, epoch: int, *, instance_id: str | None = None) -> Refusal | None:
         """Whether whoever speaks is a member in its present epoch, as for a commit (KIP-848)."""
-        refusal = self._check_member(member_id, instance_id)
+        refusal = self.check_member(member_id, instance_id)
         if refusal is not None:
             return refusal
         return None if self.members[member_id].epoch == epoch else Refusal.STALE_EPOCH
@@ -185,7 +203,9 @@ class ConsumerGroup:
         member = self._joined(beat) if beat.epoch == JOINING_EPOCH else self.members[beat.member_id]
         if self._take(member, beat, pattern):
             self._begin_epoch()
-        member.session_deadline_ms = now_ms + self._session_timeout_ms
+        classic = member.classic
+        timeout_ms = self._session_timeout_ms if classic is None else classic.session_timeout_ms
+        member.session_deadline_ms = now_ms + timeout_ms
         before, missed = member.assigned, beat.epoch != member.epoch
         if not self._has_target(member):
             self._reconcile(member, beat.owned, now_ms)
@@ -216,7 +236,7 @@ class ConsumerGroup:
             return ConsumerAnswer(Refusal.UNSUPPORTED_ASSIGNOR, f"there is no assignor {beat.assignor!r}, only {known}")
         if beat.epoch == JOINING_EPOCH:
             return self._refuse_join(beat)
-        refusal = self._check_member(beat.member_id, beat.instance_id)
+        refusal = self.check_member(beat.member_id, beat.instance_id)
         if refusal is Refusal.FENCED_INSTANCE:
             return ConsumerAnswer(refusal, "another member has joined under the same instance id")
         if refusal is not None:
@@ -225,7 +245,8 @@ class ConsumerGroup:
 
     def _refuse_join(self, beat: ConsumerHeartbeat) -> ConsumerAnswer | None:
         other = self.members.get(self._instances.get(beat.instance_id or "", ""))
-        if other is not None and other.member_id != beat.member_id and not other.is_away:
+        replaced = other is not None and (other.is_away or other.classic is not None)
+        if other is not None and other.member_id != beat.member_id and not replaced:
             return ConsumerAnswer(Refusal.UNRELEASED_INSTANCE, "a member with the same instance id is still there")
         known = self.members.get(beat.member_id)
         if known is not None and known.instance_id != beat.instance_id:
@@ -254,7 +275,7 @@ class ConsumerGroup:
             self._rename(place, beat.member_id)
         place.epoch = place.previous_epoch = JOINING_EPOCH
         place.state = MemberState.UNRELEASED
-        place.revoke_deadline_ms = None
+        place.revoke_deadline_ms = place.classic = None
         return place
 
     def _rename(self, member: ConsumerMember, member_id: str) -> None:
@@ -290,7 +311,7 @@ class ConsumerGroup:
     # -- leaving -----------------------------------------------------------------------------------------------------
 
     def _leave(self, beat: ConsumerHeartbeat) -> ConsumerAnswer:
-        refusal = self._check_member(beat.member_id, beat.instance_id)
+        refusal = self.check_member(beat.member_id, beat.instance_id)
         if refusal is not None:
             return ConsumerAnswer(refusal, "the group does not know this member")
         member = self.members[beat.member_id]
@@ -384,7 +405,8 @@ class ConsumerGroup:
 
     # -- checks ------------------------------------------------------------------------------------------------------
 
-    def _check_member(self, member_id: str, instance_id: str | None) -> Refusal | None:
+    def check_member(self, member_id: str, instance_id: str | None) -> Refusal | None:
+        """Whether whoever speaks is a member, and the one that it says it is."""
         if instance_id is not None:
             current = self._instances.get(instance_id)
             if current is None:

@@ -11,10 +11,12 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from logmq.broker.groups import consumer_membership
+from logmq.broker.groups import consumer_classic, consumer_membership
 from logmq.broker.groups.books import GroupBooks
 from logmq.broker.groups.consumer_group import NO_TOPICS, ConsumerGroup, TopicsImage
 from logmq.broker.groups.consumer_member import JOINING_EPOCH, ConsumerAnswer, ConsumerHeartbeat
+from logmq.broker.groups.group import ClassicGroup
+from logmq.broker.groups.member import Caller, JoinAnswer, JoinRequest, SyncAnswer
 from logmq.broker.groups.offsets import CommittedOffsets
 from logmq.broker.groups.refusal import Refusal
 from logmq.clock import Clock
@@ -109,6 +111,59 @@ class ConsumerGroups:
             self._settle(group, beat)
         return answer
 
+    # -- members of the classic protocol -----------------------------------------------------------------------------
+
+    def adopt(self, classic: ClassicGroup) -> bool:
+        """Take over a stable group of the classic protocol with its members, if they can be understood. The caller must
+        `keep` it before anybody hears of it."""
+        self._look_at_topics()
+        group = consumer_classic.converted(classic, self._image, self._config.consumer_session_timeout_ms)
+        if group is None:
+            return False
+        self._groups[group.name] = group
+        self._count(group)
+        self._wake_by(group, group.deadline_ms)
+        return True
+
+    def mixed(self, name: str) -> ConsumerGroup | None:
+        """The group of this name if some of its members speak the classic protocol."""
+        group = self._groups.get(name)
+        return group if group is not None and group.has_classic_members else None
+
+    async def classic_join(self, group: ConsumerGroup, request: JoinRequest) -> JoinAnswer:
+        """See `consumer_classic.join`. Durability: as `keep`."""
+        self._refresh(group)
+        answer = consumer_classic.join(group, request, self._books.now_ms())
+        self._settle_classic(group)
+        await self.keep(group.name)
+        return answer
+
+    def classic_sync(self, group: ConsumerGroup, caller: Caller, generation: int) -> SyncAnswer:
+        """See `consumer_classic.sync`."""
+        return consumer_classic.sync(group, caller, generation)
+
+    def classic_heartbeat(self, group: ConsumerGroup, caller: Caller, generation: int) -> Refusal | None:
+        """See `consumer_classic.heartbeat`."""
+        self._refresh(group)
+        refusal = consumer_classic.heartbeat(group, caller, generation, self._books.now_ms())
+        member = group.members.get(caller.member_id)
+        if member is not None:
+            self._wake_by(group, member.deadline_ms)
+        return refusal
+
+    def classic_leave(self, group: ConsumerGroup, caller: Caller) -> Refusal | None:
+        """See `consumer_classic.leave`."""
+        refusal = consumer_classic.leave(group, caller, self._books.now_ms())
+        self._settle_classic(group)
+        self._keep_later(group)
+        return refusal
+
+    def _settle_classic(self, group: ConsumerGroup) -> None:
+        self._count(group)
+        self._wake_by(group, group.deadline_ms)
+
+    # -- durability --------------------------------------------------------------------------------------------------
+
     async def keep(self, name: str) -> None:
         """Return when the group is stored as it is now, or newer. Durability: as an append."""
         group = self._groups.get(name)
@@ -118,9 +173,12 @@ class ConsumerGroups:
     # -- the rim -----------------------------------------------------------------------------------------------------
 
     def _refresh(self, group: ConsumerGroup) -> None:
+        self._look_at_topics()
+        group.update_topics(self._image)
+
+    def _look_at_topics(self) -> None:
         if self._image.version != self._topics.version:
             self._image = TopicsImage.of(self._topics.version, list(self._topics))
-        group.update_topics(self._image)
 
     def _settle(self, group: ConsumerGroup, beat: ConsumerHeartbeat) -> None:
         """Keep the books after a heartbeat, as far as it can have changed them."""
@@ -159,7 +217,10 @@ class ConsumerGroups:
     def _tick(self, group: ConsumerGroup) -> None:
         group.tick(self._books.now_ms())
         self._count(group)
+        self._keep_later(group)
+        self._wake_by(group, group.deadline_ms)
+
+    def _keep_later(self, group: ConsumerGroup) -> None:
         task = asyncio.ensure_future(self._keep(group))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
-        self._wake_by(group, group.deadline_ms)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from logmq.broker.groups.consumer_pattern import TopicPattern
+from logmq.broker.groups.member import JoinProtocol
 from logmq.broker.groups.refusal import Refusal
 
 JOINING_EPOCH = 0
@@ -80,6 +81,14 @@ class ConsumerAnswer:
     """Whether something is under way for this member, so that it had better ask again soon."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClassicSide:
+    """What is known of a member that speaks the classic protocol, beside what all members have."""
+
+    protocols: tuple[JoinProtocol, ...]
+    session_timeout_ms: int
+
+
 @dataclass(slots=True)
 class ConsumerMember:
     """A member while it is in the group; the group alone changes it."""
@@ -106,6 +115,8 @@ class ConsumerMember:
     """When it must have given up what it was told to."""
     matched: frozenset[str] = field(default=frozenset())
     """Names of topics that its pattern matches."""
+    classic: ClassicSide | None = None
+    """Of a member that speaks the classic protocol, see consumer_classic.py."""
 
     @property
     def subscribed(self) -> frozenset[str]:
@@ -128,4 +139,6 @@ class ConsumerMember:
     def size(self) -> int:
         """Bytes kept for it."""
         texts = [self.member_id, self.instance_id or "", self.rack_id or "", self.client_id]
-        return sum(map(len, [*texts, *self.topics])) + (0 if self.pattern is None else len(self.pattern.text))
+        pattern_size = 0 if self.pattern is None else len(self.pattern.text)
+        classic_size = 0 if self.classic is None else sum(len(one.metadata) for one in self.classic.protocols)
+        return sum(map(len, [*texts, *self.topics])) + pattern_size + classic_size

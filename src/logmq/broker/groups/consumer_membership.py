@@ -4,21 +4,26 @@
         {"member_id": "c1", "instance_id": null, "rack_id": null, "client_id": "app", "client_host": "/10.0.0.1",
          "rebalance_timeout_ms": 300000, "topics": ["orders"], "pattern": null, "assignor": null,
          "epoch": 3, "previous_epoch": 2, "state": "stable",
-         "assigned": {"7": [0, 1]}, "revoking": {}, "target": {"7": [0, 1]}}, ...]}
+         "assigned": {"7": [0, 1]}, "revoking": {}, "classic": null, "target": {"7": [0, 1]}}, ...]}
 
-Partitions are listed by topic id. It is stored before a member hears of a change: a partition that was given to it must
-not be anybody else's after a restart.
+Partitions are listed by topic id. A member of the classic protocol has
+`{"session_timeout_ms": 45000, "protocols": [["range", "<base64>"]]}` for `classic`.
+
+It is stored before a member hears of a change: a partition that was given to it must not be anybody else's after a
+restart.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from logmq.broker.groups.consumer_group import ConsumerGroup
-from logmq.broker.groups.consumer_member import ConsumerMember, MemberState, Owned
+from logmq.broker.groups.consumer_member import ClassicSide, ConsumerMember, MemberState, Owned
 from logmq.broker.groups.consumer_pattern import TopicPattern
+from logmq.broker.groups.member import JoinProtocol
 
 
 def encode(group: ConsumerGroup) -> dict[str, Any]:
@@ -57,11 +62,25 @@ def _encode_member(member: ConsumerMember) -> dict[str, Any]:
         "state": member.state.value,
         "assigned": _listed(member.assigned),
         "revoking": _listed(member.revoking),
+        "classic": None if member.classic is None else _encode_classic(member.classic),
     }
+
+
+def _encode_classic(classic: ClassicSide) -> dict[str, Any]:
+    protocols = [[one.name, b64encode(one.metadata).decode()] for one in classic.protocols]
+    return {"session_timeout_ms": classic.session_timeout_ms, "protocols": protocols}
+
+
+def _decode_classic(fields: Mapping[str, Any]) -> ClassicSide:
+    protocols = tuple(JoinProtocol(name, b64decode(metadata)) for name, metadata in fields["protocols"])
+    return ClassicSide(protocols, fields["session_timeout_ms"])
 
 
 def _decode_member(fields: Mapping[str, Any], now_ms: int, session_timeout_ms: int) -> ConsumerMember:
     state = MemberState(fields["state"])
+    classic = None if fields.get("classic") is None else _decode_classic(fields["classic"])
+    if classic is not None:
+        session_timeout_ms = classic.session_timeout_ms
     return ConsumerMember(
         fields["member_id"],
         fields["instance_id"],
@@ -79,6 +98,7 @@ def _decode_member(fields: Mapping[str, Any], now_ms: int, session_timeout_ms: i
         _owned(fields["revoking"]),
         now_ms + session_timeout_ms,
         now_ms + fields["rebalance_timeout_ms"] if state is MemberState.UNREVOKED else None,
+        classic=classic,
     )
 
 

@@ -4,7 +4,7 @@ A group begins with its first member or its first committed offset, and ends whe
 group is stored before the members hear of it, so that they go on after a restart of the broker as if nothing had been.
 
 A group is of one type: `classic` (here) or `consumer` (KIP-848, in consumer_groups.py). While it has no members it may
-become one of the other.
+become one of the other; a stable classic group also becomes a consumer group when a member of that protocol joins.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
-from logmq.broker.groups import membership
+from logmq.broker.groups import consumer_classic, membership
 from logmq.broker.groups.books import GroupBooks
 from logmq.broker.groups.consumer_group import ConsumerGroup
 from logmq.broker.groups.consumer_groups import ConsumerGroups
-from logmq.broker.groups.consumer_member import ConsumerAnswer, ConsumerHeartbeat
+from logmq.broker.groups.consumer_member import JOINING_EPOCH, ConsumerAnswer, ConsumerHeartbeat
 from logmq.broker.groups.expected import ExpectedMembers
 from logmq.broker.groups.group import ClassicGroup, GroupState
 from logmq.broker.groups.member import Caller, JoinAnswer, JoinRequest, Member, SyncAnswer
@@ -89,6 +89,9 @@ class GroupCoordinator:
         refusal = self._refuse_join(check_group_name(name), request)
         if refusal is not None:
             return JoinAnswer(request.member_id, refusal)
+        mixed = self.consumers.mixed(name)
+        if mixed is not None:
+            return await self.consumers.classic_join(mixed, request)
         self.consumers.drop(name)
         group = self._groups.get(name)
         if group is None:
@@ -104,10 +107,11 @@ class GroupCoordinator:
             return Refusal.INVALID_SESSION_TIMEOUT
         if request.size > GROUP_MEMBER_SIZE_MAX:
             return Refusal.TOO_LARGE
-        if self.consumers.has_members(name):
+        mixed = self.consumers.mixed(name)
+        if self.consumers.has_members(name) and mixed is None:
             return Refusal.WRONG_TYPE
         group = self._groups.get(name)
-        if group is None:
+        if group is None and mixed is None:
             if request.member_id:
                 return Refusal.UNKNOWN_MEMBER
             if len(self._groups) + len(self.consumers) >= GROUP_COUNT_MAX:
@@ -127,7 +131,10 @@ class GroupCoordinator:
         protocol_name: str | None = None,
     ) -> SyncAnswer:
         """Bring or wait for the assignment of a generation. Raises: InvalidGroupName."""
-        group = self._groups.get(check_group_name(name))
+        mixed = self.consumers.mixed(check_group_name(name))
+        if mixed is not None:
+            return self.consumers.classic_sync(mixed, caller, generation)
+        group = self._groups.get(name)
         if group is None:
             return SyncAnswer(Refusal.UNKNOWN_MEMBER)
         if any(len(assignment) > GROUP_MEMBER_SIZE_MAX for _, assignment in assignments):
@@ -150,13 +157,19 @@ class GroupCoordinator:
 
     def heartbeat(self, name: str, caller: Caller, generation: int) -> Refusal | None:
         """A member lives. Raises: InvalidGroupName."""
-        group = self._groups.get(check_group_name(name))
+        mixed = self.consumers.mixed(check_group_name(name))
+        if mixed is not None:
+            return self.consumers.classic_heartbeat(mixed, caller, generation)
+        group = self._groups.get(name)
         # It only puts deadlines off, so that the timer may stay: should it come too early, it is set anew.
         return Refusal.UNKNOWN_MEMBER if group is None else group.heartbeat(caller, generation, self._books.now_ms())
 
     def leave(self, name: str, callers: Iterable[Caller]) -> list[Refusal | None]:
         """Members go; one result each. Raises: InvalidGroupName."""
-        group = self._groups.get(check_group_name(name))
+        mixed = self.consumers.mixed(check_group_name(name))
+        if mixed is not None:
+            return [self.consumers.classic_leave(mixed, caller) for caller in callers]
+        group = self._groups.get(name)
         if group is None:
             return [Refusal.UNKNOWN_MEMBER for _ in callers]
         results = [group.leave(caller, self._books.now_ms()) for caller in callers]
@@ -170,7 +183,10 @@ class GroupCoordinator:
         """
         classic = self._groups.get(check_group_name(name))
         if classic is not None and not classic.is_idle:
-            return ConsumerAnswer(Refusal.GROUP_UNKNOWN, "the group has members of the classic protocol")
+            refused = self._migrate(classic, beat)
+            if refused is not None:
+                return refused
+            classic = None
         if name not in self.consumers and len(self._groups) + len(self.consumers) >= GROUP_COUNT_MAX:
             return ConsumerAnswer(Refusal.GROUP_FULL, f"there are {GROUP_COUNT_MAX} groups already")
         answer = self.consumers.heartbeat(name, beat)
@@ -178,6 +194,17 @@ class GroupCoordinator:
             self._drop(name)
         await self.consumers.keep(name)
         return answer
+
+    def _migrate(self, classic: ClassicGroup, beat: ConsumerHeartbeat) -> ConsumerAnswer | None:
+        """Let a group whose first member of the new protocol joins become one of it; its old members stay (KIP-848)."""
+        if beat.epoch != JOINING_EPOCH:
+            return ConsumerAnswer(Refusal.GROUP_UNKNOWN, "the group has members of the classic protocol")
+        if classic.state is not GroupState.STABLE:
+            return ConsumerAnswer(Refusal.NOT_YET, "the group has members of the classic protocol, and rebalances")
+        if not self.consumers.adopt(classic):
+            return ConsumerAnswer(Refusal.GROUP_UNKNOWN, "the group has members that are no consumers")
+        self._drop(classic.name)
+        return None
 
     # -- committed offsets -------------------------------------------------------------------------------------------
 
@@ -398,4 +425,7 @@ class GroupCoordinator:
 def _check_consumer(group: ConsumerGroup, caller: Caller, epoch: int) -> Refusal | None:
     if epoch < 0 and group.is_empty:
         return None
+    member = group.members.get(caller.member_id)
+    if member is not None and member.classic is not None:
+        return consumer_classic.check(group, caller, epoch)
     return group.check_epoch(caller.member_id, epoch, instance_id=caller.instance_id)

@@ -32,6 +32,8 @@ class Refusal(Enum):
     """The group still has members."""
     SUBSCRIBED = auto()
     """Members of the group still read the topic."""
+    NOT_YET = auto()
+    """Something has to come to an end first: ask again in a moment."""
     WRONG_TYPE = auto()
     """The group is one of the other protocol (classic or consumer)."""
     FENCED_EPOCH = auto()

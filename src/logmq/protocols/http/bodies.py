@@ -11,7 +11,8 @@ import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
-from logmq.limits import HTTP_BODY_SILENCE_MAX_S
+from logmq.limits import HTTP_BODY_SILENCE_MAX_S, HTTP_BODY_TIME_MAX_S, HTTP_OBJECTS_MAX, HTTP_SMALL_BODY_SIZE
+from logmq.protocols.http.body_room import claim_of
 from logmq.protocols.http.context import context_of
 from logmq.protocols.http.problems import BodyTooLarge, BodyTooSlow, InvalidInput, invalid_input
 
@@ -67,7 +68,9 @@ async def chunks_of(request: Request) -> AsyncIterator[bytes]:
 
 
 async def body_of(request: Request) -> bytes:
-    """The whole body. Raises: BodyTooLarge, BodyTooSlow, ClientDisconnect."""
+    """The whole body. Raises: BodyTooLarge, BodyTooSlow, Throttled, ClientDisconnect."""
+    claim, clock = claim_of(request), context_of(request).clock
+    deadline = clock.monotonic() + HTTP_BODY_TIME_MAX_S
     size_max = context_of(request).config.http_body_size_max_bytes
     said = request.headers.get("content-length", "")
     if said.isdecimal() and int(said) > size_max:
@@ -77,6 +80,9 @@ async def body_of(request: Request) -> bytes:
         size += len(chunk)
         if size > size_max:
             raise body_too_large(size_max)
+        if size > HTTP_SMALL_BODY_SIZE and clock.monotonic() > deadline:
+            raise BodyTooSlow(f"the body did not come within {HTTP_BODY_TIME_MAX_S:g} seconds; send less at a time")
+        claim.grow(size)
         pieces.append(chunk)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -120,13 +126,19 @@ def check_utf8(data: bytes) -> None:
         raise InvalidInput(f"the body is not UTF-8 (byte {error.start}); send bytes as base64") from None
 
 
+def check_object_count(data: bytes) -> None:
+    """A body of tiny objects takes many times its size once it is decoded. Raises: InvalidInput."""
+    if data.count(b"{") > HTTP_OBJECTS_MAX:
+        raise InvalidInput(f"the body has more than {HTTP_OBJECTS_MAX} objects; send less at a time")
+
+
 def answer_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer in JSON."""
     return Response(msgspec.json.encode(content), status, headers, JSON)
 
 
 __all__ = [
-    "JSON", "ClientDisconnect", "Query", "answer_json", "body_of", "body_too_large", "check_utf8",
+    "JSON", "ClientDisconnect", "Query", "answer_json", "body_of", "body_too_large", "check_object_count", "check_utf8",
     "chunks_of", "decoded", "json_of", "media_type_of",
     "query_of",
 ]  # fmt: skip

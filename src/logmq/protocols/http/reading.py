@@ -6,7 +6,7 @@ import asyncio
 import re
 from datetime import UTC, datetime
 
-from logmq.limits import HTTP_READ_COUNT_MAX, READ_SIZE
+from logmq.limits import HTTP_LAST_SIZE_MAX, HTTP_READ_COUNT_MAX, READ_SIZE
 from logmq.model import Format, Topic, TopicPartition
 from logmq.protocols.http.context import Context
 from logmq.protocols.http.problems import InvalidInput, UnreadableBatch
@@ -89,7 +89,7 @@ async def resolve_offset(context: Context, partition: TopicPartition, text: str)
 
 def _time_of(text: str) -> int:
     if re.fullmatch(r"@[0-9]{1,19}", text):
-        return int(text[1:])
+        return min(int(text[1:]), _OFFSET_MAX)
     try:
         # The plus sign of a time zone is a space in a URL, unless it was written as %2B.
         time = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
@@ -103,7 +103,8 @@ def _time_of(text: str) -> int:
 
 
 async def _last(context: Context, partition: TopicPartition, count: int) -> int:
-    """The offset of the record that has `count` - 1 behind it; of the first one if there are not as many."""
+    """The offset of the record that has `count` - 1 behind it; of the first one if there are not as many, or
+    not within HTTP_LAST_SIZE_MAX of a plain topic."""
     bounds = context.broker.bounds(partition)
     start, end = bounds.log_start_offset, bounds.high_watermark
     if context.broker.topic(partition.topic).format is Format.BATCH:
@@ -116,7 +117,7 @@ async def _last(context: Context, partition: TopicPartition, count: int) -> int:
         offsets = await _frame_offsets(context, partition, offset, end)
         if len(offsets) >= count:
             return offsets[-count]
-        if offset == start:
+        if offset == start or (offsets and step >= HTTP_LAST_SIZE_MAX):
             return offsets[0] if offsets else end
         step *= 4
 
@@ -128,4 +129,5 @@ async def _frame_offsets(context: Context, partition: TopicPartition, offset: in
         starts, _ = frames.walk(chunk.data)
         found += [chunk.first_offset + start for start in starts if chunk.first_offset + start >= offset]
         offset = chunk.next_offset
+        await asyncio.sleep(0)  # others get their turn
     return found

@@ -5,6 +5,7 @@ A line that is wrong ends the request; what was stored before it stays, and the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from logmq.errors import LogMQError
+from logmq.limits import HTTP_RECORDS_AT_ONCE_MAX
 from logmq.model import Format
 from logmq.protocols.http.bodies import check_utf8
 from logmq.protocols.http.context import Context
@@ -49,7 +51,8 @@ class LinesProducer:
 
     async def add(self, lines: bytes) -> None:
         """Begin to store some whole lines. Raises: LogMQError: these are not stored."""
-        contents = self._contents_of(lines)
+        few = lines.count(b"\n") <= HTTP_RECORDS_AT_ONCE_MAX
+        contents = self._contents_of(lines) if few else await asyncio.to_thread(self._contents_of, lines)
         if not contents:
             return
         topic = await self._context.broker.ensure_topic(self._topic_name, format=Format.BATCH)
@@ -57,7 +60,7 @@ class LinesProducer:
             self._choice = choice_for(self._context, topic, self._partition)
         await self.finish()
         await wait_for_room(self._context)
-        self._sending = begin(self._context, topic, contents, self._choice, self._name)
+        self._sending = await begin(self._context, topic, contents, self._choice, self._name)
         self._begun_count += len(contents)
 
     async def finish(self) -> LinesAnswer:

@@ -33,6 +33,8 @@ REMARKS: Mapping[str, str] = {
     "describe_log_dirs": "one directory; sizes of partitions without their indexes",
     "describe_cluster": "one broker, 0, which is the controller",
     "describe_producers": "those heard of within `producer_id_expiration_ms`",
+    "consumer_group_heartbeat": "the first member that joins a stable group of the classic protocol turns it into one"
+    " of this kind, and its old members stay: processes can be replaced one by one; back only when the group is empty",
     "describe_topic_partitions": "up to 2,000 partitions an answer",
 }
 """What is particular about an API here, by its name in the table."""

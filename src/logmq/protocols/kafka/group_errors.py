@@ -23,6 +23,7 @@ REFUSALS: Mapping[Refusal, ErrorCode] = {
     Refusal.GROUP_UNKNOWN: ErrorCode.group_id_not_found,
     Refusal.GROUP_NOT_EMPTY: ErrorCode.non_empty_group,
     Refusal.SUBSCRIBED: ErrorCode.group_subscribed_to_topic,
+    Refusal.NOT_YET: ErrorCode.coordinator_load_in_progress,
     Refusal.WRONG_TYPE: ErrorCode.inconsistent_group_protocol,
     Refusal.FENCED_EPOCH: ErrorCode.fenced_member_epoch,
     Refusal.STALE_EPOCH: ErrorCode.stale_member_epoch,

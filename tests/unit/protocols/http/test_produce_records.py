@@ -11,8 +11,9 @@ from tests.unit.protocols.http.http_session import Client, HttpStage, http_stage
 from tests.unit.protocols.kafka.kafka_session import turns, until
 
 from logmq.model import Format, TopicPartition
-from logmq.protocols.http import bodies
+from logmq.protocols.http import bodies, producing
 from logmq.protocols.http.app import make_app
+from logmq.protocols.http.handlers import records
 
 LINES = {"content-type": "application/x-ndjson"}
 
@@ -295,3 +296,30 @@ async def test_a_slow_body(http: HttpStage, monkeypatch: pytest.MonkeyPatch) -> 
         await client.run(make_app(http.context))
         assert client.status == 408
         assert b"BODY_TOO_SLOW" in client.body
+
+
+async def test_many_tiny_records_are_bounded(http: HttpStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three bytes of JSON take hundreds of memory: too many are refused, at best before they are decoded."""
+    monkeypatch.setattr(producing, "HTTP_RECORDS_MAX", 100)
+    answer = await http.post("t", {"records": [{}] * 101})
+    assert (answer.status_code, answer.json()["field"]) == (400, "records")
+    monkeypatch.setattr(bodies, "HTTP_OBJECTS_MAX", 50)
+    assert (await http.post("t", {"records": [{}] * 51})).status_code == 400
+    assert (await http.post("t", {"records": [{}] * 49})).status_code == 200
+    assert end(http, "t") == 49
+
+
+async def test_a_large_request_is_prepared_in_a_thread(http: HttpStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same result, and the same words for what is wrong."""
+    monkeypatch.setattr(producing, "HTTP_RECORDS_AT_ONCE_MAX", 2)
+    monkeypatch.setattr(records, "HTTP_RECORDS_AT_ONCE_MAX", 2)
+    await http.broker.create_topic("t", format=Format.BATCH, partition_count=2)
+    given = [{"value": n, "partition": n % 2} for n in range(9)]
+    answer = await http.post("t", {"records": given})
+    assert [(place["partition"], place["offset"]) for place in answer.json()["offsets"]] == [
+        (n % 2, n // 2) for n in range(9)
+    ]
+    answer = await http.post("t", {"records": [*given, {"value": {"base64": "?"}}]})
+    assert (answer.status_code, answer.json()["field"]) == (400, "records[9].value.base64")
+    answer = await http.post("t", {"records": [*given, {"value": "x" * (1 << 20) + "x"}]})
+    assert (answer.status_code, answer.json()["field"]) == (413, "records[9]")

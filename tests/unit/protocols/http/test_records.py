@@ -10,6 +10,7 @@ from tests.unit.protocols.http.http_session import HttpStage
 
 from logmq.errors import LogMQError
 from logmq.model import Format, TopicPartition
+from logmq.protocols.http import reading
 from logmq.protocols.http.problems import Problem, problem_of
 from logmq.protocols.http.records import NewRecord, RecordAnswer, decode, produce, read, resolve_offset
 
@@ -98,8 +99,19 @@ async def test_offsets_in_all_their_forms(http: HttpStage, format: Format) -> No
         "17": 17, "earliest": 0, "latest": end, "-1": offsets[-1], "-10": offsets[-10], "-200": offsets[-200],
         "-9999": 0, "-0": end, "@0": 0, "1999-12-31T00:00:00Z": 0, "2999-12-31T00:00:00+01:00": end,
         "2999-12-31T00:00:00 01:00": end, "2999-12-31": end,
+        "0001-01-01": 0, "9999-12-31T23:59:59Z": end, "@9999999999999999999": end, "9999999999999999999": 2**63 - 1,
     }.items():  # fmt: skip
         assert await resolve_offset(http.context, TopicPartition("t", 0), text) == offset, text
     for text in ("", "soon", "--1", "@", "1e3", "@-5", "+1", "2026-13-01"):
         with pytest.raises(LogMQError):
             await resolve_offset(http.context, TopicPartition("t", 0), text)
+
+
+async def test_the_last_records_are_looked_for_so_far_back(http: HttpStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a plain topic of large records fewer than asked for may be found, but not none."""
+    monkeypatch.setattr(reading, "HTTP_LAST_SIZE_MAX", 16 * 1024)
+    await http.broker.create_topic("t", format=Format.PLAIN)
+    places = await produce(http.context, "t", given(*[{"value": "x" * 10_000} for _ in range(5)]))
+    assert await resolve_offset(http.context, TopicPartition("t", 0), "-4") == places[-1].offset
+    places = await produce(http.context, "t", given({"value": "x" * 100_000}))
+    assert await resolve_offset(http.context, TopicPartition("t", 0), "-4") <= places[-1].offset

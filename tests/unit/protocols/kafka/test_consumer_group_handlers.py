@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from kio.schema.errors import ErrorCode
 from tests.unit.protocols.kafka.admin_session import AdminSession, admin_session
-from tests.unit.protocols.kafka.test_group_handlers import commit, join
+from tests.unit.protocols.kafka.test_group_handlers import commit, join, member
 
+from logmq.broker.groups.subscription import assigned_partitions, encode_assignment
 from logmq.errors import DiskFull
 from logmq.protocols.kafka.topic_ids import topic_id
 
@@ -164,8 +165,8 @@ async def test_description(client: AdminSession) -> None:
 
 
 async def test_both_types(client: AdminSession) -> None:
-    """A group with members is of one type, which lists show; members of the other are turned away. An empty one
-    becomes what the next member speaks, and keeps its offsets."""
+    """A group with members is of one type, which lists show; members of the other are turned away, or have to wait for
+    a rebalance to end. An empty one becomes what the next member speaks, and keeps its offsets."""
     await beat(client)
     assert (await join(client, 3)).error_code is ErrorCode.inconsistent_group_protocol
     listed = (await client.ask("list_groups", states_filter=(), types_filter=("Consumer",))).groups
@@ -176,10 +177,42 @@ async def test_both_types(client: AdminSession) -> None:
     await beat(client, "a", -1)
     classic = await join(client, 3)
     assert classic.error_code is ErrorCode.none
-    assert (await beat(client)).error_code is ErrorCode.group_id_not_found
+    assert (await beat(client)).error_code is ErrorCode.coordinator_load_in_progress
     await client.ask("leave_group", 2, group_id="billing", member_id=classic.member_id)
     assert (await beat(client)).error_code is ErrorCode.none
     assert len(client.broker.groups.offsets.of_group("billing")) == 1
+
+
+async def test_a_group_moves_over_while_its_members_read(client: AdminSession) -> None:
+    """A member of the new protocol joins a stable classic group: the old member goes on in its generation, is told to
+    join again, gets its share by JoinGroup and SyncGroup, commits, and leaves; an admin sees of which kind each is."""
+    whole = encode_assignment(client.broker.topic("orders").partitions())
+    old = await member(client, whole)
+    new = await beat(client, "new")
+    assert (new.error_code, assigned(new)) == (ErrorCode.none, [])
+    group = {"group_id": "billing", "member_id": old}
+    told = await client.ask("heartbeat", 3, **group, generation_id=1)
+    assert told.error_code is ErrorCode.rebalance_in_progress
+    joined = await join(client, 3, member_id=old)
+    assert (joined.error_code, joined.protocol_name, joined.members) == (ErrorCode.none, "range", ())
+    generation = joined.generation_id
+    synced = await client.ask("sync_group", 3, **group, generation_id=generation, assignments=())
+    assert len(assigned_partitions(synced.assignment)) == 2
+    fields = {"member_id": old, "generation_id_or_member_epoch": generation}
+    assert await commit(client, 5, **fields) == [ErrorCode.none]
+    assert await commit(client, 5, **{**fields, "generation_id_or_member_epoch": 1}) == [ErrorCode.illegal_generation]
+    assert len(assigned(await beat(client, "new", new.member_epoch))) == 1
+    described = await client.ask("consumer_group_describe", group_ids=("billing",), include_authorized_operations=False)
+    assert [one.member_type for one in described.groups[0].members] == [0, 1]
+    left = await client.ask("leave_group", 2, **group)
+    assert left.error_code is ErrorCode.none
+    assert len(assigned(await beat(client, "new", generation))) == 3
+
+
+async def test_a_group_of_others_does_not_move_over(client: AdminSession) -> None:
+    """Where the broker does not know for sure who reads what, a member of the new protocol is refused for good."""
+    await member(client, b"mine")
+    assert (await beat(client, "new")).error_code is ErrorCode.group_id_not_found
 
 
 async def test_deletion(client: AdminSession) -> None:

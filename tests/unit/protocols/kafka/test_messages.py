@@ -22,7 +22,7 @@ from logmq.protocols.kafka.api import APIS
 from logmq.protocols.kafka.messages import MalformedRequest, build, read_request, write_response
 
 ALL_VERSIONS = [(api.key, version) for api in APIS.values() for version in range(api.min_version, api.max_version + 1)]
-_ELSEWHERE = ("logmq.cli.", "logmq.client.", "logmq.storage.", "logmq.protocols.text.")
+_ELSEWHERE = ("logmq.cli.", "logmq.client.", "logmq.storage.", "logmq.protocols.text.", "logmq.protocols.http.")
 
 
 @pytest.mark.parametrize(("key", "version"), ALL_VERSIONS, ids=str)

@@ -15,12 +15,24 @@ from logmq.limits import (
     HTTP_READ_COUNT_MAX,
     HTTP_READ_SIZE_MAX,
     HTTP_READ_TIME_MAX_MS,
+    HTTP_RECORDS_AT_ONCE_MAX,
+    HTTP_SLICE_SIZE,
     HTTP_TIMESTAMP_MAX_MS,
     MIB,
     PARTITION_COUNT_MAX,
 )
 from logmq.model import Format, TopicPartition
-from logmq.protocols.http.bodies import JSON, Query, answer_json, body_of, check_utf8, decoded, media_type_of, query_of
+from logmq.protocols.http.bodies import (
+    JSON,
+    Query,
+    answer_json,
+    body_of,
+    check_object_count,
+    check_utf8,
+    decoded,
+    media_type_of,
+    query_of,
+)
 from logmq.protocols.http.context import context_of
 from logmq.protocols.http.long_poll import wait_for_client
 from logmq.protocols.http.media_types import wanted_type
@@ -34,7 +46,7 @@ from logmq.protocols.http.new_records import (
     only_record,
 )
 from logmq.protocols.http.problems import InvalidInput, NoRecord
-from logmq.protocols.http.producing import Placed, produce_contents
+from logmq.protocols.http.producing import Placed, check_record_count, produce_contents
 from logmq.protocols.http.reading import find_records, resolve_offset
 from logmq.protocols.http.record_lines import produce_lines
 from logmq.protocols.http.stored_records import NO_TIME, Found, RecordAnswer, Values, answer_of
@@ -123,13 +135,16 @@ async def produce_records(request: Request) -> Response:
     if kind in _LINES:
         return answer_json(await produce_lines(request, context, topic, query.partition))
     body = await body_of(request)
-    check_utf8(body)
-    contents, names = _contents_in(body)
+    is_small = len(body) <= HTTP_SLICE_SIZE and body.count(b"{") <= HTTP_RECORDS_AT_ONCE_MAX
+    contents, names = _contents_in(body) if is_small else await asyncio.to_thread(_contents_in, body)
     placed = await produce_contents(context, topic, contents, partition=query.partition, names=names)
     return answer_json(ProducedAnswer(placed))
 
 
 def _contents_in(body: bytes) -> tuple[list[Content], FieldNames]:
+    """The records of a JSON body, and how problems call their fields. Raises: InvalidInput."""
+    check_utf8(body)
+    check_object_count(body)
     given = decoded(body, _NEW_RECORDS)
     if given.records is None:
         if given.value is NO_TEXT:
@@ -139,6 +154,7 @@ def _contents_in(body: bytes) -> tuple[list[Content], FieldNames]:
         raise InvalidInput('fields of a record stand in "records", not beside it')
     if not given.records:
         raise InvalidInput("there are no records", "records")
+    check_record_count(len(given.records))
     return contents_of(given.records), nth_record
 
 

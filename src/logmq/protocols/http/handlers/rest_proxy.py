@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from logmq.errors import LogMQError
-from logmq.protocols.http.bodies import body_of, check_utf8, decoded, media_type_of
+from logmq.protocols.http.bodies import body_of, check_object_count, check_utf8, decoded, media_type_of
 from logmq.protocols.http.context import context_of
 from logmq.protocols.http.new_records import nth_record
 from logmq.protocols.http.operations import Endpoint
@@ -47,6 +47,7 @@ async def produce_v2(request: Request) -> Response:
         raise UnsupportedMediaType(_unsupported(kind))
     body = await body_of(request)
     check_utf8(body)
+    check_object_count(body)
     records = decoded(body, _RECORDS).records
     contents = [v2.content_of(record, v2.EMBEDDINGS[kind], nth_record(n)) for n, record in enumerate(records)]
     placed = await produce_contents(

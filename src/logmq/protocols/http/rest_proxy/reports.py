@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from logmq.errors import LogMQError
+from logmq.limits import HTTP_RECORDS_AT_ONCE_MAX
 from logmq.model import Format, Topic
 from logmq.protocols.http.bodies import check_utf8, decoded
 from logmq.protocols.http.context import Context, context_of
@@ -83,15 +84,15 @@ class Producer:
                 delivery.error = error
             return
         try:
-            self._send(topic, deliveries)
+            await self._send(topic, deliveries)
         except LogMQError:
             for delivery in deliveries:
                 try:
-                    self._send(topic, [delivery])
+                    await self._send(topic, [delivery])
                 except LogMQError as error:
                     delivery.error = error
 
-    def _send(self, topic: Topic, deliveries: Sequence[Delivery]) -> None:
+    async def _send(self, topic: Topic, deliveries: Sequence[Delivery]) -> None:
         """Raises: LogMQError: nothing is stored."""
         if not deliveries:
             return
@@ -99,7 +100,7 @@ class Producer:
             self._choice = choice_for(self._context, topic, None)
         now_ms = self._context.clock.now_ms()
         contents = [delivery.content for delivery in deliveries]
-        sending = begin(self._context, topic, contents, self._choice, only_record)
+        sending = await begin(self._context, topic, contents, self._choice, only_record)
         for number, delivery in enumerate(deliveries):
             delivery.sending, delivery.number, delivery.sent_ms = sending, number, now_ms
 
@@ -139,7 +140,8 @@ class Reports(Response):
 
     async def _run(self, bodies: list[bytes], slices: Slices) -> AsyncIterator[bytes]:
         while bodies:
-            yield await self._producer.store(bodies)
+            for first in range(0, len(bodies), HTTP_RECORDS_AT_ONCE_MAX):
+                yield await self._producer.store(bodies[first : first + HTTP_RECORDS_AT_ONCE_MAX])
             try:
                 bodies = await slices.next()
             except ClientDisconnect:

@@ -17,6 +17,7 @@ from logmq.protocols.kafka.handlers.consumer_group_heartbeat import topic_partit
 from logmq.protocols.kafka.messages import Fields
 
 _ALL_OPERATIONS_UNKNOWN = -(2**31)
+_OF_CLASSIC_PROTOCOL = 0
 _OF_CONSUMER_PROTOCOL = 1
 
 
@@ -58,7 +59,7 @@ def _member(member: ConsumerMember, group: ConsumerGroup, context: Context) -> F
         "subscribed_topic_regex": None if member.pattern is None else member.pattern.text,
         "assignment": {"topic_partitions": topic_partitions(member.assigned, context)},
         "target_assignment": {"topic_partitions": topic_partitions(target, context)},
-        "member_type": _OF_CONSUMER_PROTOCOL,
+        "member_type": _OF_CONSUMER_PROTOCOL if member.classic is None else _OF_CLASSIC_PROTOCOL,
     }
 
 

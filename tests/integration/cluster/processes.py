@@ -90,7 +90,8 @@ class Seaweed(Process):
 
     ACCESS = "test"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, volume_size_mb: int = 64) -> None:
+        """`volume_size_mb`: four volumes of this size are all that it holds."""
         program = Path(sys.executable).with_name("weed")
         if not program.exists():
             pytest.skip("SeaweedFS is not installed")
@@ -108,7 +109,7 @@ class Seaweed(Process):
         command = [
             str(program), "server", f"-dir={directory}", "-s3", f"-s3.config={directory / 's3.json'}", "-filer",
             "-master.telemetry=false", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=4",
-            "-master.volumeSizeLimitMB=64", *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
+            f"-master.volumeSizeLimitMB={volume_size_mb}", *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
         ]  # fmt: skip
         super().__init__(command, directory, ports[6])
 

@@ -1,6 +1,6 @@
 """What a leader of a cluster carries: `python bench/cluster.py`, beside one etcd and one SeaweedFS on this machine.
 
-The engine alone, without a protocol around it: appends as the broker makes them, acknowledged by object and transaction.
+The engine alone, without a protocol around it: appends as the broker makes them, acknowledged as to its clients.
 Both services are the tests' own; neither syncs as one would let it in production, and all share the machine's cores.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,20 +22,20 @@ from uuid import uuid4
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-from tests.integration.cluster.processes import Etcd, Seaweed
+from tests.integration.cluster.processes import Etcd, Seaweed  # noqa: E402
 
-from bench.machine import facts
-from logmq.clock import SYSTEM_CLOCK
-from logmq.config import Config, topic_settings
-from logmq.model import Format, TopicPartition
-from logmq.records import batches
-from logmq.records.records import Record, encode
-from logmq.storage.cluster.etcd import EtcdKeys
-from logmq.storage.cluster.formats import BROKERS
-from logmq.storage.cluster.object_store import connect
-from logmq.storage.cluster.store import ClusterStore
-from logmq.storage.cluster.takeover import take
-from logmq.storage.engine import Append, Appended, LogSpec
+from bench.machine import facts  # noqa: E402
+from logmq.clock import SYSTEM_CLOCK  # noqa: E402
+from logmq.config import Config, topic_settings  # noqa: E402
+from logmq.model import Format, TopicPartition  # noqa: E402
+from logmq.records import batches  # noqa: E402
+from logmq.records.records import Record, encode  # noqa: E402
+from logmq.storage.cluster.etcd import EtcdKeys  # noqa: E402
+from logmq.storage.cluster.formats import BROKERS  # noqa: E402
+from logmq.storage.cluster.object_store import connect  # noqa: E402
+from logmq.storage.cluster.store import ClusterStore  # noqa: E402
+from logmq.storage.cluster.takeover import take  # noqa: E402
+from logmq.storage.engine import Append, Appended, LogSpec  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 PARTITIONS = [TopicPartition("t", index) for index in range(16)]
@@ -138,11 +139,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="for each load")
     parser.add_argument("--keep", action="store_true", help="write to bench/results")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as path:
-        with Etcd(Path(path) / "etcd") as etcd, Seaweed(Path(path) / "s3", 2_000) as seaweed:
-            seaweed.await_ready()
-            os.environ.update(seaweed.variables)
-            figures = asyncio.run(measure(etcd, f"s3://test/{uuid4().hex}", arguments.seconds))
+    path = Path(tempfile.mkdtemp())
+    with Etcd(path / "etcd") as etcd, Seaweed(path / "s3", 2_000) as seaweed:
+        seaweed.await_ready()
+        os.environ.update(seaweed.variables)
+        figures = asyncio.run(measure(etcd, f"s3://test/{uuid4().hex}", arguments.seconds))
+    shutil.rmtree(path)
     print(json.dumps(asdict(figures), indent=2))
     if arguments.keep:
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)

@@ -109,7 +109,8 @@ class Seaweed(Process):
         command = [
             str(program), "server", f"-dir={directory}", "-s3", f"-s3.config={directory / 's3.json'}", "-filer",
             "-master.telemetry=false", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.max=4",
-            f"-master.volumeSizeLimitMB={volume_size_mb}", *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
+            f"-master.volumeSizeLimitMB={volume_size_mb}",
+            *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
         ]  # fmt: skip
         super().__init__(command, directory, ports[6])
 

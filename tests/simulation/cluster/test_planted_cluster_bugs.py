@@ -78,7 +78,7 @@ def a_lost_answer_is_taken_for_a_failure(patch: pytest.MonkeyPatch) -> None:
 def living_incarnations_are_collected(patch: pytest.MonkeyPatch) -> None:
     """Whatever this leader does not reach is removed, although it or others may commit it yet."""
 
-    async def collect(leadership: Leadership, objects: LinkObjects, reachable: set[str]) -> None:
+    async def collect(_: Leadership, objects: LinkObjects, reachable: set[str], given: object) -> None:
         names = [name for kind in garbage._KINDS for name in await objects.names(kind)]
         await objects.delete([name for name in names if name not in reachable])
 

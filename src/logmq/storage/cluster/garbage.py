@@ -8,7 +8,7 @@ list, look which incarnations live, make sure that the heads are still one's own
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from logmq.storage.cluster import identity
 from logmq.storage.cluster.formats import BROKERS, CHECKPOINTS, PACKS, SEGMENTS, WAL
@@ -16,16 +16,15 @@ from logmq.storage.cluster.leadership import Leadership
 from logmq.storage.cluster.services import Objects
 
 
-async def collect(leadership: Leadership, objects: Objects, reachable: Collection[str]) -> int:
+async def collect(
+    leadership: Leadership, objects: Objects, reachable: Collection[str], given: Mapping[str, int]
+) -> int:
     """Delete what is neither `reachable` nor can become so; returns how many. Raises: OutcomeUnknown, ForeignObjects.
 
-    `reachable` is what the heads reach and what this incarnation has under way, as of now: what is made after the
-    list was read is not in it.
+    `reachable` is what the heads reach and what this incarnation has under way, as of now, and `given` the last number
+    that it has given to an object of each kind: what is made later is in neither.
     """
     own = leadership.incarnation
-    newest = {
-        kind: max((name for name in reachable if name.startswith(f"{kind}{own}/")), default="") for kind in _KINDS
-    }
     names = [name for kind in _KINDS for name in await objects.names(kind)]
     living = {key.removeprefix(BROKERS) for key in await leadership.keys.under(BROKERS)}
     await identity.check(leadership.keys, objects)
@@ -34,7 +33,7 @@ async def collect(leadership: Leadership, objects: Objects, reachable: Collectio
     garbage = [
         name
         for name in names
-        if name not in reachable and (_is_old(name, own, newest) or _incarnation(name) not in living)
+        if name not in reachable and (_is_old(name, own, given) or _incarnation(name) not in living)
     ]
     await objects.delete(garbage)
     return len(garbage)
@@ -47,7 +46,7 @@ def _incarnation(name: str) -> str:
     return name.split("/")[1]
 
 
-def _is_old(name: str, incarnation: str, newest: dict[str, str]) -> bool:
-    """Whether it is this incarnation's own, and was made before something that is reachable by now."""
-    kind = name.split("/", maxsplit=1)[0] + "/"
-    return _incarnation(name) == incarnation and name < newest[kind]
+def _is_old(name: str, incarnation: str, given: Mapping[str, int]) -> bool:
+    """Whether it is this incarnation's own, and was made before `reachable` was."""
+    kind, owner, number = name.split("/")
+    return owner == incarnation and int(number) <= given[f"{kind}/"]

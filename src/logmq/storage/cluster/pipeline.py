@@ -204,6 +204,11 @@ class Pipeline:
                 delay_s = min(2 * delay_s, _RETRY_MAX_S)
 
     @property
+    def number(self) -> int:
+        """The last one that an object was given."""
+        return self._number
+
+    @property
     def objects_under_way(self) -> int:
         """Objects of commits that are being written, or wait for their turn."""
         return len(self._under_way)

@@ -9,7 +9,7 @@ from logmq.clock import Clock
 from logmq.config import Config
 from logmq.limits import CLUSTER_CHECKPOINT_COMMITS
 from logmq.metrics import StorageMetrics
-from logmq.storage.cluster.formats import CHECKPOINTS, Checkpoint, encode_checkpoint
+from logmq.storage.cluster.formats import CHECKPOINTS, PACKS, SEGMENTS, WAL, Checkpoint, encode_checkpoint
 from logmq.storage.cluster.garbage import collect
 from logmq.storage.cluster.identity import ForeignObjects
 from logmq.storage.cluster.lane import LaneLog
@@ -101,10 +101,11 @@ class Upkeep:
         return f"{kind}{self._leadership.incarnation}/{self._number:012d}"
 
     async def _collect(self, checkpoint: str) -> None:
+        given = dict.fromkeys((CHECKPOINTS, SEGMENTS, PACKS), self._number) | {WAL: self._pipeline.number}
         reachable = {checkpoint} | self.recent | self._pipeline.names()
         reachable.update(*(lane.objects() for lane in self._partitions.lanes))
         try:
-            await collect(self._leadership, self._objects, reachable)
+            await collect(self._leadership, self._objects, reachable, given)
         except OutcomeUnknown as error:
             _log.warning("the collection of garbage ends early", extra={"reason": str(error)})
         except ForeignObjects as error:

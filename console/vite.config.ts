@@ -33,7 +33,7 @@ export default defineConfig({
           name: "screenshots",
           globalSetup: "tests/browser/support/setup.ts",
           include: ["tests/screenshots.ts"],
-          testTimeout: 180_000,
+          testTimeout: 600_000,
           hookTimeout: 60_000,
         },
       },

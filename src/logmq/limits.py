@@ -183,6 +183,14 @@ HTTP_KEEP_ALIVE_S = 75
 HTTP_BODY_SILENCE_MAX_S = 30.0
 """How long an HTTP client may pause in the middle of a body."""
 
+HTTP_BODY_TIME_MAX_S = 300.0
+"""How long the whole of a body may take that is not small: 16 MiB at half a megabit a second."""
+
+HTTP_BODIES_SIZE_MAX = 256 * MIB
+HTTP_SMALL_BODY_SIZE = 64 * KIB
+"""Bodies that are held whole, of all clients together, and those too small to count: ten thousand of them are 640 MiB
+at worst, which takes as many connections."""
+
 HTTP_SOCKET_MESSAGE_SIZE_MAX = 16 * MIB
 """One WebSocket message of a client: it is held whole, by up to 32 of them a connection."""
 

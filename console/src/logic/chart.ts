@@ -15,6 +15,13 @@ export function ticks(maximum: number, unit: "decimal" | "binary" = "decimal"): 
   return Array.from({ length: steps + 1 }, (_, index) => index * step);
 }
 
+/** Powers of ten around what there is: from the one at or below the least value to the one at or above the largest. */
+export function decades(minimum: number, maximum: number): number[] {
+  const first = Math.floor(Math.log10(minimum) + 1e-9);
+  const last = Math.max(first + 1, Math.ceil(Math.log10(maximum) - 1e-9));
+  return Array.from({ length: last - first + 1 }, (_, index) => Number(`1e${first + index}`));
+}
+
 /** A time span for the axis, and the distance of its labels. */
 export interface Span {
   span_ms: number;

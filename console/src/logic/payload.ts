@@ -44,9 +44,13 @@ export function segments(text: string, query: string): Segment[] {
   return cut;
 }
 
-/** The part of a text around the first place where `query` occurs, so that a short line shows it. */
+/** Characters that surely have room in a line, and how many of them stand before what was found. */
+const SIGHT = 40;
+const BEFORE = 16;
+
+/** Up to `length` characters of a text, from a little before the place where `query` occurs, so that a line shows it. */
 export function excerpt(text: string, query: string, length: number): string {
   const at = query === "" ? -1 : text.toLowerCase().indexOf(query.toLowerCase());
-  if (at < length - query.length) return text.slice(0, length);
-  return `… ${text.slice(at - Math.floor(length / 3), at + length)}`;
+  if (at + query.length <= SIGHT) return text.slice(0, length);
+  return `… ${text.slice(at - BEFORE, at - BEFORE + length)}`;
 }

@@ -9,7 +9,7 @@ import { ends, rates, recentRate, series } from "../logic/history";
 import { difference, quantile } from "../logic/quantiles";
 import { link } from "../router";
 import { Chart, type Line } from "../ui/chart";
-import { Commands } from "../ui/copy";
+import { Commands, type Client } from "../ui/copy";
 import { Badge, Facts, Page, Waiting, type Tone } from "../ui/page";
 
 /** Headline rates are taken over this time, so that they can be read. */
@@ -71,18 +71,20 @@ function FirstMessage() {
     <section class="panel first">
       <div>
         <h2>Send the first message</h2>
-        <p>The first message to a topic makes it. Any of these will do; or create one with settings of its own under </p>
         <p>
-          <a href={link("topics")}>Topics</a>.
+          The first message to a topic makes it, and everyone can read it back. A topic with settings of its own is made
+          under <a href={link("topics")}>Topics</a>.
         </p>
       </div>
-      <div class="first-commands">
-        <Commands commands={produceCommands("hello")} />
-        <p class="quiet">and read it back</p>
-        <Commands commands={consumeCommands("hello")} />
-      </div>
+      <Commands commands={helloCommands()} />
     </section>
   );
+}
+
+function helloCommands(): Record<Client, string[]> {
+  const produce = produceCommands("hello");
+  const consume = consumeCommands("hello");
+  return { nc: [produce.nc, consume.nc], curl: [produce.curl, consume.curl], kcat: [produce.kcat, consume.kcat] };
 }
 
 interface PanelProps {
@@ -171,7 +173,7 @@ function Syncs({ looks, sync }: LooksProps & { sync: string }) {
         </>
       }
     >
-      <LinesChart looks={looks} title="Time that a sync took" lines={lines} format={latency} least={0.001} />
+      <LinesChart looks={looks} title="Time that a sync took" lines={lines} format={latency} least={0.001} scale="logarithmic" />
     </Panel>
   );
 }

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { areaPath, linePath, nearest, spanOf, ticks, type Point } from "../logic/chart";
+import { areaPath, decades, linePath, nearest, spanOf, ticks, type Point } from "../logic/chart";
 import { clock, duration } from "../logic/format";
 
 export interface Line {
@@ -20,6 +20,8 @@ interface ChartProps {
   /** The axis reaches at least to here: noise of an idle broker must not look like load. */
   least: number;
   unit?: "decimal" | "binary";
+  /** Logarithmic where values lie far apart and each of them counts: an outlier does not flatten the rest. */
+  scale?: "linear" | "logarithmic";
 }
 
 const HEIGHT = 148;
@@ -27,15 +29,17 @@ const TOP = 8;
 const BOTTOM = 22;
 const LEFT = 56;
 
-export function Chart({ title, lines, times, format, least, unit }: ChartProps) {
+export function Chart({ title, lines, times, format, least, unit, scale }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
   const cursor = useSignal<number | null>(null);
   const now = times.at(-1) ?? 0;
   const { span_ms, label_ms } = spanOf(now - (times[0] ?? now));
-  const steps = ticks(Math.max(least, ...lines.flatMap((line) => line.points.map((point) => point ?? 0))), unit);
+  const values = lines.flatMap((line) => line.points.filter((point) => point !== null && point > 0)) as number[];
+  const most = Math.max(least, ...values);
+  const steps = scale === "logarithmic" ? decades(Math.min(least / 10, ...values), most) : ticks(most, unit);
   const x = (time: number) => LEFT + ((time - (now - span_ms)) / span_ms) * (width.value - LEFT - 1);
-  const y = (value: number) => TOP + (1 - value / steps.at(-1)!) * (HEIGHT - TOP - BOTTOM);
+  const y = (value: number) => TOP + (1 - height(value, steps, scale)) * (HEIGHT - TOP - BOTTOM);
   const at = (index: number) => x(times[index]!);
   const shown = cursor.value === null ? null : nearest(times, cursor.value);
 
@@ -84,7 +88,7 @@ export function Chart({ title, lines, times, format, least, unit }: ChartProps) 
           ))}
           {labels(span_ms, label_ms).map((ago) => (
             <text key={ago} class="chart-time" x={x(now - ago)} y={HEIGHT - 4} text-anchor={ago === 0 ? "end" : "middle"}>
-              {ago === 0 ? "now" : `−${duration(ago)}`}
+              {ago === 0 ? "now" : `−${ago < 120_000 ? `${ago / 1000} s` : duration(ago)}`}
             </text>
           ))}
           {lines.map((line) => (
@@ -105,6 +109,13 @@ export function Chart({ title, lines, times, format, least, unit }: ChartProps) 
       </div>
     </figure>
   );
+}
+
+/** How far up the axis a value lies, from 0 to 1. */
+function height(value: number, steps: number[], scale: ChartProps["scale"]): number {
+  const [low, high] = [steps[0]!, steps.at(-1)!];
+  if (scale !== "logarithmic") return value / high;
+  return value <= low ? 0 : Math.log(value / low) / Math.log(high / low);
 }
 
 /** How long before now the labels are: not the first, which would hang over the axis. */

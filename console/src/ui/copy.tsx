@@ -51,8 +51,13 @@ export function CommandLine({ command }: { command: string }) {
 
 export type Client = "nc" | "curl" | "kcat";
 
+interface CommandsProps {
+  /** What each client does, in one or several commands. */
+  commands: Partial<Record<Client, string | string[]>>;
+}
+
 /** The same thing done by several clients, one at a time in sight. */
-export function Commands({ commands }: { commands: Partial<Record<Client, string>> }) {
+export function Commands({ commands }: CommandsProps) {
   const clients = Object.keys(commands) as Client[];
   const chosen = useSignal<Client>(clients[0]!);
   return (
@@ -63,7 +68,9 @@ export function Commands({ commands }: { commands: Partial<Record<Client, string
         value={chosen.value}
         onChange={(client) => (chosen.value = client)}
       />
-      <CommandLine command={commands[chosen.value] ?? ""} />
+      {[commands[chosen.value] ?? []].flat().map((command) => (
+        <CommandLine key={command} command={command} />
+      ))}
     </div>
   );
 }

@@ -104,7 +104,7 @@ export function Grid<Row>(props: GridProps<Row>) {
       class={`grid grid-${props.name}${props.onOpen ? " grid-opens" : ""}`}
       role="grid"
       tabIndex={0}
-      style={props.widest === undefined ? undefined : { "--widest": `${props.widest}ch` }}
+      style={props.widest === undefined ? undefined : { "--widest": `${props.widest}` }}
       aria-label={props.label}
       aria-rowcount={rows.length + 1}
       aria-activedescendant={active >= first && active < end ? `${id}-${active}` : undefined}

@@ -16,14 +16,11 @@ const PATHS = {
   refresh: "M13.5 8a5.5 5.5 0 1 1-1.7-4M13.5 1.5V4.5h-3",
   close: "M3.5 3.5l9 9M12.5 3.5l-9 9",
   right: "M6 3.5 10.5 8 6 12.5",
-  up: "M8 13V3M4 7l4-4 4 4",
   sun: "M8 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M3 13l1-1M12 4l1-1",
   moon: "M13.5 9.5A6 6 0 0 1 6.5 2.5a6 6 0 1 0 7 7Z",
   system: "M2 3h12v8H2ZM5.5 14h5",
   send: "M14 2 7.5 8.5M14 2l-4 12-2.5-5.5L2 6Z",
   warning: "M8 2 1.5 13.5h13ZM8 6.5v3M8 11.5v.2",
-  keyboard: "M1.5 4h13v8h-13ZM4 6.5h.2M6.5 6.5h.2M9 6.5h.2M11.7 6.5h.2M5 9.5h6",
-  key: "M10 9.5a3.5 3.5 0 1 0-3.3-2.3L2 12v2h2.5v-1.5H6V11l1.2-1.2c.8.5 1.8-.3 2.8-.3ZM11 5h.2",
 } as const;
 
 export type IconName = keyof typeof PATHS;

@@ -24,13 +24,15 @@ export function Page({ title, above, facts, actions, children }: PageProps) {
     <>
       <header class="page-head">
         <div class="page-title">
-          {above && (
-            <a class="page-above" href={above.href}>
-              {above.title}
-              <Icon name="right" />
-            </a>
-          )}
-          <h1>{title}</h1>
+          <div class="page-name">
+            {above && (
+              <a class="page-above" href={above.href}>
+                {above.title}
+                <Icon name="right" />
+              </a>
+            )}
+            <h1>{title}</h1>
+          </div>
           {facts && <div class="facts">{facts}</div>}
         </div>
         {actions && <div class="actions">{actions}</div>}

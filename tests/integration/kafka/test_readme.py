@@ -25,7 +25,7 @@ def block(language: str, word: str) -> str:
 
 @pytest.mark.skipif(shutil.which("kcat") is None or shutil.which("nc") is None, reason="needs kcat and nc")
 def test_one_topic_every_client(broker: BrokerProcess, tmp_path: Path) -> None:
-    """nc, kcat and Python write to one topic and read each other's messages, with the output that is shown."""
+    """nc, kcat, Python and curl write to one topic and read each other's messages, with the output that is shown."""
     reason = CONFLUENT.missing()
     if reason is not None:
         pytest.skip(reason)
@@ -40,3 +40,8 @@ def test_one_topic_every_client(broker: BrokerProcess, tmp_path: Path) -> None:
         [sys.executable, "-m", "doctest", str(session)], capture_output=True, text=True, timeout=30, check=False
     )
     assert checked.returncode == 0, checked.stdout
+    for step in block("console", "curl").split("$ ")[1:]:
+        command, _, shown = step.partition("\n")
+        command = command.replace("8080", str(broker.port)).replace("curl", "curl -s", 1)
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=True)
+        assert done.stdout.strip() == shown.strip()

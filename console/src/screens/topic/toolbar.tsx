@@ -45,7 +45,7 @@ export function Toolbar({ topic, view, onView, onRefresh }: ToolbarProps) {
     if (text === "" && view.search !== "") onView({ ...view, search: "" });
   };
   return (
-    <div class="toolbar">
+    <div class="toolbar toolbar-messages">
       <Segmented label="Which messages" options={MODES} value={mode} onChange={choose} />
       {many && (
         <Select

@@ -19,8 +19,10 @@ export class Broker {
     this.directory = mkdtempSync(join(tmpdir(), "logmq-console-"));
   }
 
-  static async start(): Promise<Broker> {
+  /** On a directory of its own, and on this port if it matters. */
+  static async start(port = 0): Promise<Broker> {
     const broker = new Broker();
+    broker.port = port;
     await broker.start();
     return broker;
   }
@@ -31,10 +33,10 @@ export class Broker {
 
   /** Start it, again on the port that it had before. */
   async start(): Promise<void> {
-    const flags = ["--port", String(this.port), "--data-dir", join(this.directory, "data")];
+    const flags = ["--port", String(this.port)]; // the data lies in ./data
     const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("LOGMQ_")));
     const broker = (this.#process = spawn(PYTHON, ["-m", "logmq", "serve", ...flags], {
-      cwd: REPOSITORY,
+      cwd: this.directory,
       env: environment,
       stdio: ["ignore", "ignore", "pipe"],
     }));

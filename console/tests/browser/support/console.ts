@@ -78,7 +78,7 @@ export class Console {
 
 export async function openConsole({ size = DESKTOP, scheme = "light", url = inject("url") }: Look = {}): Promise<Console> {
   const context = await browser.newContext({ viewport: size, colorScheme: scheme, reducedMotion: "reduce" });
-  context.setDefaultTimeout(8000);
+  context.setDefaultTimeout(20_000);
   const opening = new Console(await context.newPage(), url);
   opened.push(opening);
   return opening;

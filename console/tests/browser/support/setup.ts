@@ -22,7 +22,7 @@ export default async function setup(project: TestProject) {
   const [browser, broker] = await Promise.all([
     // Chromium's own sandbox does not work for root, who runs the tests in containers.
     chromium.launchServer({ executablePath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] }),
-    Broker.start(),
+    Broker.start(Number(process.env["BROKER_PORT"] ?? 0)),
   ]);
   await seed(broker);
   const readers = await members(broker, "fulfilment", "orders", 2);

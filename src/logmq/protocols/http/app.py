@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from logmq.errors import LogMQError
 from logmq.protocols.http.admission import admitted
+from logmq.protocols.http.body_room import BodyRoom
 from logmq.protocols.http.context import Context
 from logmq.protocols.http.counting import count_unmatched, counted
 from logmq.protocols.http.guard import Guard
@@ -38,7 +39,7 @@ def make_app(context: Context) -> ASGIApp:
     app.router.redirect_slashes = False
     app.router.default = _nothing_here
     app.state.context = context
-    return Guard(Paths(app), context.config)
+    return Guard(Paths(BodyRoom(app)), context.config)
 
 
 def _routes() -> list[BaseRoute]:

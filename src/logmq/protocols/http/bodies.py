@@ -11,7 +11,8 @@ import msgspec
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
-from logmq.limits import HTTP_BODY_SILENCE_MAX_S, HTTP_OBJECTS_MAX
+from logmq.limits import HTTP_BODY_SILENCE_MAX_S, HTTP_BODY_TIME_MAX_S, HTTP_OBJECTS_MAX, HTTP_SMALL_BODY_SIZE
+from logmq.protocols.http.body_room import claim_of
 from logmq.protocols.http.context import context_of
 from logmq.protocols.http.problems import BodyTooLarge, BodyTooSlow, InvalidInput, invalid_input
 
@@ -67,7 +68,9 @@ async def chunks_of(request: Request) -> AsyncIterator[bytes]:
 
 
 async def body_of(request: Request) -> bytes:
-    """The whole body. Raises: BodyTooLarge, BodyTooSlow, ClientDisconnect."""
+    """The whole body. Raises: BodyTooLarge, BodyTooSlow, Throttled, ClientDisconnect."""
+    claim, clock = claim_of(request), context_of(request).clock
+    deadline = clock.monotonic() + HTTP_BODY_TIME_MAX_S
     size_max = context_of(request).config.http_body_size_max_bytes
     said = request.headers.get("content-length", "")
     if said.isdecimal() and int(said) > size_max:
@@ -77,6 +80,9 @@ async def body_of(request: Request) -> bytes:
         size += len(chunk)
         if size > size_max:
             raise body_too_large(size_max)
+        if size > HTTP_SMALL_BODY_SIZE and clock.monotonic() > deadline:
+            raise BodyTooSlow(f"the body did not come within {HTTP_BODY_TIME_MAX_S:g} seconds; send less at a time")
+        claim.grow(size)
         pieces.append(chunk)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 

@@ -259,6 +259,23 @@ async def test_joins_that_cannot_be(client: AdminSession, changes: dict[str, Any
     assert all(group.protocol_type == "" for group in client.broker.groups.overviews())
 
 
+async def test_duplicate_member_ids(client: AdminSession) -> None:
+    """An id stands for one member: a second join under it takes the first one's place, an assignment that names it
+    twice gives it the last, and of two leaves in one request only the first finds it."""
+    member_id = await member(client)
+    again = await join(client, 3, member_id=member_id)
+    assert (again.error_code, again.member_id) == (ErrorCode.none, member_id)
+    assert [one.member_id for one in again.members] == [member_id]
+    shares = [{"member_id": member_id, "assignment": share} for share in (b"first", b"last")]
+    group = {"group_id": "billing", "member_id": member_id}
+    synced = await client.ask("sync_group", 3, **group, generation_id=again.generation_id, assignments=tuple(shares))
+    assert (synced.error_code, synced.assignment) == (ErrorCode.none, b"last")
+    twice = ({"member_id": member_id, "group_instance_id": None},) * 2
+    left = await client.ask("leave_group", 4, group_id="billing", members=twice)
+    assert left.error_code is ErrorCode.none
+    assert [one.error_code for one in left.members] == [ErrorCode.none, ErrorCode.unknown_member_id]
+
+
 async def test_an_assignment_that_is_too_large(client: AdminSession) -> None:
     """A leader cannot make the broker keep more than a member's share."""
     member_id = (await join(client, 3)).member_id

@@ -28,7 +28,6 @@ export function searchFeed({ topic, partition }: Scope, terms: SearchTerms): Fee
     offset: terms.from,
     matches_max: MATCHES_MAX,
   })}`;
-  let scanned = 0;
 
   const take = (events: ServerEvent[]) =>
     batch(() => {
@@ -47,9 +46,15 @@ export function searchFeed({ topic, partition }: Scope, terms: SearchTerms): Fee
     status.value = { kind: "searched", scanned: all, limited, cancelled };
   };
 
-  readEvents(path, giveUp.signal, take).catch((error: unknown) => {
-    if (!isAbort(error)) status.value = { kind: "failed", error };
-  });
+  const run = async () => {
+    try {
+      await readEvents(path, giveUp.signal, take);
+      if (status.peek().kind === "searching") throw new Error("The search was cut off before its end.");
+    } catch (error) {
+      if (!isAbort(error)) status.value = { kind: "failed", error };
+    }
+  };
+  void run();
 
   return {
     records,
@@ -58,9 +63,8 @@ export function searchFeed({ topic, partition }: Scope, terms: SearchTerms): Fee
     cancel: () => {
       const now = status.peek();
       if (now.kind !== "searching") return;
-      scanned = now.progress?.scanned_records ?? 0;
       giveUp.abort();
-      finish(false, true, scanned);
+      finish(false, true, now.progress?.scanned_records ?? 0);
     },
     stop: () => giveUp.abort(),
   };

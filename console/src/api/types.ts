@@ -21,7 +21,6 @@ export interface Broker {
   topic_count: number;
   partition_count: number;
   connections: Connections;
-  tls: { mode: string; certificate_expires_ms: number | null };
   disk: { free_bytes: number; total_bytes: number; log_size_bytes: number };
   recovery: Record<string, unknown>;
 }

@@ -11,9 +11,10 @@ export const TAIL_RATE_MAX = 200;
 /** The time over which rates are taken. */
 const RATE_SPAN_MS = 3000;
 
-/** The newest first: `arrived` is in the order of arrival. */
+/** The newest first. `arrived` is in the order of arrival, which is that of time only within each partition. */
 export function prepended(kept: readonly StreamRecord[], arrived: readonly StreamRecord[]): StreamRecord[] {
-  return [...arrived.slice(-TAIL_LENGTH).reverse(), ...kept.slice(0, Math.max(0, TAIL_LENGTH - arrived.length))];
+  const ordered = [...arrived].sort((one, other) => (one.timestamp_ms ?? 0) - (other.timestamp_ms ?? 0));
+  return [...ordered.slice(-TAIL_LENGTH).reverse(), ...kept.slice(0, Math.max(0, TAIL_LENGTH - arrived.length))];
 }
 
 /** Counts per moment, kept for as long as the rate needs them. */

@@ -78,6 +78,11 @@ test("a tail keeps the newest and forgets the oldest", () => {
   expect(prepended(kept, flood).length).toBe(TAIL_LENGTH);
 });
 
+test("partitions of a tail are mixed by time", () => {
+  const arrived = [record(0, 1, 10), record(0, 2, 30), record(1, 1, 20), record(1, 2, 40)];
+  expect(prepended([], arrived).map((each) => each.timestamp_ms)).toEqual([40, 30, 20, 10]);
+});
+
 test("what a tail leaves out counts among what there was", () => {
   const rates = new TailRates();
   for (let tenth = 0; tenth <= 50; tenth += 1) rates.add(tenth * 100, 20, 960);

@@ -30,7 +30,7 @@ HEADER_SIZE = 4
 ERRORS_SHOWN = 5
 RATE_REACHED = 0.98
 
-app = typer.Typer(help="Load a broker and print what it carried.", no_args_is_help=True)
+app = typer.Typer(help="Load a broker and print what it carried.", no_args_is_help=True, rich_markup_mode=None)
 
 
 class Mode(StrEnum):
@@ -58,21 +58,30 @@ def _parsed_by(parse: Callable[[str], int], example: str) -> Callable[[str | int
 _DURATION = _parsed_by(lambda text: parse_duration(f"{text}s" if text[-1:].isdigit() else text), "10, 10s or 500ms")
 _SIZE = _parsed_by(parse_size, "100 or 1KiB")
 
-Topic = Annotated[str, typer.Option(help="The topic; what is produced stays in it.")]
-Clients = Annotated[int, typer.Option(min=1, help="Connections.")]
+Topic = Annotated[str, typer.Option(metavar="TOPIC", help="The topic; what is produced stays in it.")]
+Clients = Annotated[int, typer.Option(min=1, metavar="COUNT", help="Connections.")]
 Size = Annotated[int, typer.Option(parser=_SIZE, metavar="BYTES", help="Payload of one message.")]
-Pipeline = Annotated[int, typer.Option(min=1, help="Unanswered requests a connection; 1 is one at a time.")]
+Pipeline = Annotated[
+    int, typer.Option(min=1, metavar="COUNT", help="Unanswered requests a connection; 1 is one at a time.")
+]
 Duration = Annotated[
-    int, typer.Option(parser=_DURATION, metavar="TIME", help="How long to measure.", show_default="10s")
+    int, typer.Option(parser=_DURATION, metavar="TIME", help="How long to measure.  [default: 10s]", show_default=False)
 ]
 Warmup = Annotated[
-    int, typer.Option(parser=_DURATION, metavar="TIME", help="How long to load before measuring.", show_default="1s")
+    int,
+    typer.Option(
+        parser=_DURATION, metavar="TIME", help="How long to load before measuring.  [default: 1s]", show_default=False
+    ),
 ]
 Rate = Annotated[
     float,
-    typer.Option(min=0, help="Messages a second over all clients, sent on time whatever the broker does; 0: no limit."),
+    typer.Option(
+        min=0,
+        metavar="COUNT",
+        help="Messages a second over all clients, sent on time whatever the broker does; 0: no limit.",
+    ),
 ]
-Processes = Annotated[int, typer.Option(min=1, help="Processes that generate the load.")]
+Processes = Annotated[int, typer.Option(min=1, metavar="COUNT", help="Processes that generate the load.")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there too ('-': stdout).")]
 
 _DURATION_MS = 10_000
@@ -115,11 +124,13 @@ def consume(
     topic: Topic = "bench",
     clients: Clients = 1,
     mode: Annotated[Mode, typer.Option(help="One message a request, many, or a stream.")] = Mode.ONE,
-    batch: Annotated[int, typer.Option(min=1, help="Messages a request with --mode many.")] = 1000,
+    batch: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Messages a request with --mode many.")] = 1000,
     pipeline: Pipeline = 1,
     duration: Duration = _DURATION_MS,
     warmup: Warmup = _WARMUP_MS,
-    rate: Annotated[float, typer.Option(min=0, help="Requests a second over all clients; 0: no limit.")] = 0.0,
+    rate: Annotated[
+        float, typer.Option(min=0, metavar="COUNT", help="Requests a second over all clients; 0: no limit.")
+    ] = 0.0,
     processes: Processes = 1,
     json_file: Json = None,
 ) -> None:
@@ -143,8 +154,8 @@ def consume(
 def mixed(
     server: Server = DEFAULT_SERVER,
     topic: Topic = "bench",
-    clients: Annotated[int, typer.Option(min=1, help="Producing connections.")] = 1,
-    followers: Annotated[int, typer.Option(min=1, help="Following connections.")] = 1,
+    clients: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Producing connections.")] = 1,
+    followers: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Following connections.")] = 1,
     size: Annotated[
         int, typer.Option(parser=_SIZE, metavar="BYTES", help=f"Payload of one message, at least {STAMP_SIZE}.")
     ] = 100,

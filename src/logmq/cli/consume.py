@@ -42,7 +42,9 @@ def consume(
     start: Annotated[
         str, typer.Option("--from", parser=_start, metavar="OFFSET", help="An offset, earliest or latest.")
     ] = "earliest",
-    count: Annotated[int | None, typer.Option("--count", "-n", min=0, help="Stop after so many messages.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=0, metavar="COUNT", help="Stop after so many messages.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for messages to come.")] = False,
     group: Annotated[
         str | None,

@@ -51,8 +51,8 @@ DIRECTORY = Kind("directory", ("file", "kind", "bytes"))
 
 
 def dump(
-    path: Annotated[Path, typer.Argument(help="A data directory, or a file in one.")] = Path("data"),
-    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 1000,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A data directory, or a file in one.")] = Path("data"),
+    limit: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Rows to show.")] = 1000,
     output: Format = OutputFormat.TEXT,
 ) -> None:
     """Show what a segment, an index, a journal file, the checkpoint or a whole directory holds."""
@@ -76,6 +76,8 @@ def dump(
 
 
 def _open(path: Path) -> tuple[Kind, Iterator[Row]]:
+    if not path.exists():
+        raise RequestError(f"{path} is not there: name a data directory or a file in one")
     if path.is_dir():
         return DIRECTORY, _directory(path)
     segment = parse_segment(path.name)

@@ -17,7 +17,7 @@ from logmq.client.blocking import Client
 from logmq.client.connection import GroupDescription
 from logmq.model import TopicPartition
 
-app = typer.Typer(help="List, describe, move and delete consumer groups.", no_args_is_help=True)
+app = typer.Typer(help="List, describe, move and delete consumer groups.", no_args_is_help=True, rich_markup_mode=None)
 
 GroupName = Annotated[str, typer.Argument(metavar="GROUP", help="The group's name.")]
 

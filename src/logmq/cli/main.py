@@ -3,6 +3,9 @@
 Each command is a module of this package, named like it, with a function of that name or a Typer `app` of commands of
 its own. The table below knows their names and one line of help each, so that neither `logmq --help` nor `logmq serve`
 loads what the other commands need.
+
+Help is plain text (`rich_markup_mode`): boxes cut long flags off on a narrow terminal, and what stands in brackets
+would be taken for markup.
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ def load_command(name: str) -> Any:
     app = getattr(module, "app", None)
     if app is not None:
         return get_group(app)
-    alone = typer.Typer(add_completion=False)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command(name)(getattr(module, name))
     return get_command(alone)
 
@@ -66,6 +69,7 @@ app = typer.Typer(
     name="logmq",
     help="A durable log on plain files: start a broker, and talk to it.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 

@@ -19,7 +19,8 @@ from logmq.config import SETTINGS, Config, Setting, load_config
 def serve(config: Path | None = None, **flags: Any) -> None:
     """Run the broker in the foreground; Ctrl-C or SIGTERM stops it cleanly.
 
-    Raises: StartupError, typer.Exit with the exit code.
+    Each option can be given as a variable or in the configuration file as well; an option goes before a variable, and
+    a variable before the file.
     """
     raise typer.Exit(_run(load_config(flags, os.environ, config)))
 
@@ -58,7 +59,9 @@ def _option(setting: Setting[Any]) -> Parameter:
 _CONFIG = Parameter(
     "config",
     Parameter.KEYWORD_ONLY,
-    default=typer.Option(None, "--config", help="TOML file of settings [default: ./logmq.toml if there is one]"),
+    default=typer.Option(
+        None, "--config", metavar="FILE", help="TOML file of settings [default: ./logmq.toml if there is one]"
+    ),
     annotation=Path | None,
 )
 _PARAMETERS = [_CONFIG, *map(_option, SETTINGS.values())]

@@ -18,7 +18,7 @@ from logmq.client.replies import SettingValue
 from logmq.config import TOPIC_SETTINGS
 from logmq.model import Format as StoredAs
 
-app = typer.Typer(help="List, create, describe, alter and delete topics.", no_args_is_help=True)
+app = typer.Typer(help="List, create, describe, alter and delete topics.", no_args_is_help=True, rich_markup_mode=None)
 
 PartitionCount = Annotated[
     int | None, typer.Option("--partitions", "-p", min=1, metavar="COUNT", help="How many partitions it has.")

@@ -30,7 +30,7 @@ from logmq.storage.local.verify import verify as check
 
 def verify(
     data_dir: Annotated[
-        Path, typer.Option(envvar="LOGMQ_DATA_DIR", help="The data directory; no broker may run on it.")
+        Path, typer.Option(metavar="PATH", envvar="LOGMQ_DATA_DIR", help="The data directory; no broker may run on it.")
     ] = Path("data"),
     output: Format = OutputFormat.TEXT,
 ) -> None:
@@ -38,7 +38,7 @@ def verify(
     findings, checked = _verify(data_dir)
     for finding in findings:
         typer.echo(json.dumps(asdict(finding)) if output is OutputFormat.JSON else str(finding))
-    verdict = "all is well" if not findings else f"{len(findings)} findings"
+    verdict = "all is well" if not findings else f"{len(findings)} finding{'s' * (len(findings) > 1)}"
     typer.echo(f"{checked:,} bytes of records checked: {verdict}", err=True)
     if findings:
         raise typer.Exit(ExitCode.REFUSED)

@@ -24,12 +24,13 @@ class Handshakes:
         self,
         tls: Tls,
         *,
-        first_byte_timeout_s: float,
+        silence_s: float,
         timeout_s: float = TLS_HANDSHAKE_TIME_MAX_S,
         count_max: int = TLS_HANDSHAKES_MAX,
     ) -> None:
+        """Who is silent for `silence_s` is dropped (0: never)."""
         self._tls = tls
-        self._first_byte_timeout_s = first_byte_timeout_s
+        self._silence_s = silence_s or None
         self._timeout_s = timeout_s
         self._count_max = count_max
         self._loop = asyncio.get_running_loop()
@@ -41,7 +42,7 @@ class Handshakes:
 
     async def connect(self, accepted: socket.socket, protocol: asyncio.Protocol) -> None:
         """Give `protocol` its transport, once it is known which. Raises: OSError."""
-        first = await peek(self._loop, accepted, self._first_byte_timeout_s)
+        first = await peek(self._loop, accepted, self._silence_s)
         if first == TLS_FIRST_BYTE:
             # A task of its own: when it is cancelled to make room, that is an error of this connection like any other.
             await self._shaken(self._loop.create_task(self._shake(accepted, protocol)), accepted)
@@ -86,20 +87,17 @@ class Handshakes:
             _log.debug("a client has come with TLS", extra=facts)
 
 
-async def peek(loop: asyncio.AbstractEventLoop, accepted: socket.socket, timeout_s: float) -> bytes:
-    """The first byte that comes, which stays in the socket; empty if none comes in time, or none ever will.
+async def peek(loop: asyncio.AbstractEventLoop, accepted: socket.socket, timeout_s: float | None) -> bytes:
+    """The first byte that comes, which stays in the socket; empty if the client has ended its side without one.
 
-    Raises: OSError.
+    Raises: OSError; among them TimeoutError, if none comes in time.
     """
-    try:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                try:
-                    return accepted.recv(1, socket.MSG_PEEK)
-                except BlockingIOError:
-                    await _readable(loop, accepted.fileno())
-    except TimeoutError:
-        return b""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            try:
+                return accepted.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                await _readable(loop, accepted.fileno())
 
 
 async def _readable(loop: asyncio.AbstractEventLoop, descriptor: int) -> None:

@@ -119,7 +119,7 @@ class Server:
         stack.callback(loop.remove_signal_handler, signal.SIGHUP)
         watching = asyncio.create_task(tls.watch())
         stack.callback(watching.cancel)
-        return Handshakes(tls, first_byte_timeout_s=self._config.detect_timeout_ms / 1000).connect
+        return Handshakes(tls, silence_s=self._config.idle_timeout_ms / 1000).connect
 
     def _fail(self, error: BaseException, exit_code: int) -> None:
         """Nothing can be acknowledged any more."""

@@ -11,6 +11,7 @@ from tests.unit.cli.logmq_command import logmq
 
 import logmq as package
 from logmq.cli import main
+from logmq.config import SETTINGS
 
 CLI_DIRECTORY = Path(main.__file__).parent
 
@@ -47,6 +48,19 @@ def test_a_misspelt_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]
     """A command that does not exist is a usage error that names the nearest one."""
     assert logmq("cosnume") == 2
     assert "Did you mean 'consume'?" in capsys.readouterr().err
+
+
+def test_the_help_of_serve_has_every_setting_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal of 80 columns, too, each setting's flag, default and variable are there, and nothing of Python."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert logmq("serve", "--help") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for setting in SETTINGS.values():
+        assert f"{setting.flag} " in shown
+        assert f"[default: {setting.default_text}; env: {setting.variable}]" in shown
+    assert "Raises:" not in shown
 
 
 @pytest.mark.parametrize("name", main.COMMANDS)

@@ -53,7 +53,7 @@ class Port:
 
     def __init__(self, tls: Tls, **bounds: Any) -> None:
         self.metrics = tls.metrics
-        self.handshakes = Handshakes(tls, **({"first_byte_timeout_s": 20.0} | bounds))
+        self.handshakes = Handshakes(tls, **({"silence_s": 20.0} | bounds))
         self.listener = Listener(asyncio.get_running_loop(), bind("127.0.0.1", 0))
         self.protocols: list[Echo] = []
         self.listener.start(self._new, bool, lambda: None, self.handshakes.connect)
@@ -259,17 +259,31 @@ def test_the_principal_of_a_client_with_a_certificate(
     assert record.__dict__["version"] == "TLSv1.3"
 
 
-def test_silence_is_no_tls(run: Run) -> None:
-    """Without a first byte in time, or ever, there is none; it stays in the socket if it comes."""
+def test_who_says_nothing_is_dropped(run: Run, ground: Ground) -> None:
+    """After the time of silence that every connection has."""
+
+    async def test() -> None:
+        port = Port(Tls(ground.files), silence_s=0.05)
+        reader, writer = await port.connect()
+        await at_end(reader)
+        await port.protocols[0].ended.wait()
+        writer.close()
+
+    run(test)
+
+
+def test_the_first_byte_is_looked_at_and_left(run: Run) -> None:
+    """However late it comes; none is empty once the client has ended its side."""
 
     async def test() -> None:
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         with ours, theirs:
             ours.setblocking(False)
-            assert await peek(loop, ours, 0.02) == b""
+            with pytest.raises(TimeoutError):
+                await peek(loop, ours, 0.02)
             loop.call_later(0.02, theirs.send, b"\x16\x03")
-            assert await peek(loop, ours, 10) == b"\x16"
+            assert await peek(loop, ours, None) == b"\x16"
             assert ours.recv(10) == b"\x16\x03"
             theirs.close()
             assert await peek(loop, ours, 10) == b""

@@ -34,7 +34,7 @@ export function MessageList({ topic, feed, view, open }: ListProps) {
   if (records.length === 0) return <NoMessages topic={topic} feed={feed} view={view} />;
   return (
     <Grid
-      widest={String(Math.max(...topic.partitions.map((each) => each.high_watermark))).length}
+      widest={String(largestOffset(topic, records)).length}
       name={`messages${topic.format === "plain" ? " grid-plain" : ""}${topic.partitions.length > 1 ? " grid-many" : ""}${records.every(isOfToday) ? " grid-today" : ""}`}
       label="Messages"
       columns={columnsOf(topic, view.search)}
@@ -49,6 +49,12 @@ export function MessageList({ topic, feed, view, open }: ListProps) {
       onEnd={() => feed.more?.()}
     />
   );
+}
+
+/** A tail may be ahead of what is known of the topic. */
+function largestOffset(topic: Topic, records: readonly StreamRecord[]): number {
+  const known = topic.partitions.reduce((largest, each) => Math.max(largest, each.high_watermark), 0);
+  return records.reduce((largest, record) => Math.max(largest, record.offset), known);
 }
 
 function columnsOf(topic: Topic, search: string): Column<StreamRecord>[] {

@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-const REPOSITORY = resolve(import.meta.dirname, "../../../..");
+export const REPOSITORY = resolve(import.meta.dirname, "../../../..");
 export const PYTHON = process.env["LOGMQ_TEST_PYTHON"] ?? join(REPOSITORY, ".venv/bin/python");
 
 export class Broker {

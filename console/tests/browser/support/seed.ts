@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
-import { type Broker, PYTHON } from "./broker";
+import { type Broker, PYTHON, REPOSITORY } from "./broker";
 
 const CITIES = ["Lisboa", "Kraków", "Graz", "Utrecht", "Bergen", "Nantes"];
 const STATES = ["placed", "paid", "shipped"];
@@ -98,7 +98,7 @@ async function produce(broker: Broker, topic: string, records: unknown[]): Promi
 
 /** Consumers of a group that stay until `stop` is called; null without a Kafka client to run them. */
 export async function members(broker: Broker, group: string, topic: string, count: number): Promise<{ stop: () => void } | null> {
-  const script = join(import.meta.dirname, "member.py");
+  const script = join(REPOSITORY, "tests/integration/console/member.py");
   const process: ChildProcess = spawn(PYTHON, [script, String(broker.port), group, topic, String(count)], {
     stdio: ["pipe", "pipe", "ignore"],
   });

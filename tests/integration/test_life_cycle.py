@@ -77,7 +77,7 @@ def test_a_clean_stop_leaves_nothing_to_recover(tmp_path: Path) -> None:
         broker.ask(b"PRODUCE t hello-again")
         broker.kill()
     with BrokerProcess(tmp_path / "data") as broker:
-        assert "recovery  1 commits taken from the journal" in broker.output.text
+        assert "recovery  1 commit taken from the journal" in broker.output.text
 
 
 def test_idle_and_following_clients_do_not_hold_up_a_stop(tmp_path: Path) -> None:
@@ -273,14 +273,15 @@ def test_a_lost_meta_database_does_not_cost_messages(tmp_path: Path) -> None:
 
 
 def test_the_banner_says_what_an_operator_wants_to_know(tmp_path: Path) -> None:
-    """Version, address, directory, what OK means, what recovery found, and a line to try."""
+    """Version, address, directory, what OK means, what recovery found, where a browser goes, and a line to try."""
     with BrokerProcess(tmp_path / "data") as broker:
         lines = broker.output.text.splitlines()
         assert re.fullmatch(rf"LogMQ \d+\.\d+\.\d+  ready on 127\.0\.0\.1:{broker.port} after \d+ ms", lines[0])
         assert lines[1] == f"  data      {tmp_path / 'data'}"
         assert lines[2] == "  sync      always: OK means that the message survives a power cut"
         assert lines[3] == "  recovery  a new directory"
-        assert lines[4].endswith(f"nc 127.0.0.1 {broker.port}")
+        assert lines[4] == f"  console   http://127.0.0.1:{broker.port}/"
+        assert lines[5].endswith(f"nc 127.0.0.1 {broker.port}")
 
 
 def test_flags_go_before_environment_before_file(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import random
 import resource
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -152,10 +152,8 @@ def test_no_descriptor_left_does_not_stop_the_store(tmp_path: Path) -> None:
         answers = [inside.ask(b"PRODUCE %b meanwhile" % topic) for topic in topics]
         assert all(answer.startswith((b"OK ", b"ERR THROTTLED ")) for answer in answers), answers
         refused = inside.ask(b"PRODUCE new-topic meanwhile")
-        assert refused.startswith(b"ERR DISK_FULL the disk is full, nothing was stored: the topic's files cannot"), (
-            refused
-        )
-        assert b"Too many open files" in refused
+        assert refused.startswith(b"ERR THROTTLED no file descriptor is left, nothing was stored"), refused
+        assert b"ulimit -n" in refused
         for client in crowd:
             client.close()
         broker.limit(resource.RLIMIT_NOFILE, resource.RLIM_INFINITY)
@@ -189,11 +187,11 @@ def test_a_write_whose_bytes_never_come(impatient: BrokerProcess, topic: bytes) 
 
 
 def test_a_client_that_says_nothing_is_closed(impatient: BrokerProcess) -> None:
-    """After `idle_timeout_ms` it is told why; one that never said a word likewise."""
+    """After `idle_timeout_ms` it is told why; one that never said a word is closed without one: it may be a browser."""
     with impatient.client() as talked, impatient.client() as silent:
         talked.ask(b"PING")
         assert talked.rest().startswith(b"ERR IDLE ")
-        assert silent.rest().startswith(b"ERR IDLE ")
+        assert silent.rest() == b""
 
 
 def test_a_follower_is_never_idle(impatient: BrokerProcess, topic: bytes) -> None:
@@ -360,6 +358,15 @@ def garbage(rng: random.Random) -> bytes:
     return bytes(line)
 
 
+def throw_garbage(broker: BrokerProcess, rng: random.Random) -> None:
+    """Be a client that sends bytes and may or may not listen to what the broker makes of them."""
+    with broker.client() as client, suppress(ConnectionResetError, BrokenPipeError):
+        client.send(garbage(rng))
+        if rng.random() < 0.3:
+            client.end()
+            client.rest()
+
+
 def test_garbage_does_no_harm(broker: BrokerProcess, topic: bytes) -> None:
     """Whatever bytes come, the broker lives, its memory stays flat, nothing appears outside the data directory, and
     other clients' messages are untouched."""
@@ -368,16 +375,10 @@ def test_garbage_does_no_harm(broker: BrokerProcess, topic: bytes) -> None:
     outside = sorted(broker.data_dir.parent.iterdir())
     with broker.client() as other:
         other.produce(topic, b"hello-world")
-        mark = broker.memory_mark()
-        for _ in range(1500):
-            with broker.client() as client:
-                try:
-                    client.send(garbage(rng))
-                    if rng.random() < 0.3:
-                        client.end()
-                        client.rest()
-                except (ConnectionResetError, BrokenPipeError):
-                    pass
+        for number in range(1500):
+            if number == 200:  # by then the broker has imported what HTTP and Kafka need: some bytes look like theirs
+                mark = broker.memory_mark()
+            throw_garbage(broker, rng)
             if rng.random() < 0.05:
                 assert other.ask(b"CONSUME %b 0" % topic) == b"MESSAGE 0 11 hello-world"
         assert other.produce(topic, b"still here") == 15

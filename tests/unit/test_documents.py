@@ -25,6 +25,16 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+def test_the_tests_that_documents_cite_exist() -> None:
+    """`tests/...` in a document is a file or directory, and a test behind `::` is in it."""
+    cited = [each for document in DOCUMENTS for each in re.findall(r"`(tests/[\w/.:]+)`", document.read_text())]
+    assert len(cited) > 20
+    for each in cited:
+        path, _, name = each.partition("::")
+        assert (ROOT / path).exists(), each
+        assert not name or f"def {name}(" in (ROOT / path).read_text(), each
+
+
 def test_the_changelog_has_the_version() -> None:
     """What is not released yet has its place on top, and a released version has a date."""
     headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)

@@ -75,7 +75,8 @@ class Topics:
     ) -> Topic:
         """Make a topic with empty logs. Durability: it survives a power cut when it returns.
 
-        Raises: InvalidTopicName, InternalTopic, TopicExists, InvalidPartitionCount, InvalidSetting, DiskFull.
+        Raises: InvalidTopicName, InternalTopic, TopicExists, InvalidPartitionCount, InvalidSetting, DiskFull,
+            Throttled.
         """
         count, values = self.check_new(name, partition_count, overrides, internal=internal)
         async with self._changing:
@@ -106,7 +107,7 @@ class Topics:
     async def alter(self, name: str, partition_count: int | None, overrides: Mapping[str, str]) -> Topic:
         """Add partitions and change settings.
 
-        Raises: UnknownTopic, InternalTopic, InvalidPartitionCount, InvalidSetting, DiskFull.
+        Raises: UnknownTopic, InternalTopic, InvalidPartitionCount, InvalidSetting, DiskFull, Throttled.
         """
         reset = [setting for setting, text in overrides.items() if text.lower() == DEFAULT]
         check_names(reset)

@@ -118,7 +118,9 @@ class Config:
         10 * MINUTE, kinds.duration(0, "never"), "silence after which a connection is closed; FOLLOW is never idle"
     )
     detect_timeout_ms: int = _setting(
-        10 * SECOND, kinds.duration(1), "wait for the first bytes of a connection before it is taken for text"
+        10 * SECOND,
+        kinds.duration(1),
+        "time from a connection's first byte to knowing its protocol; then it is taken for text",
     )
     write_body_timeout_ms: int = _setting(30 * SECOND, kinds.duration(1), "time that the bytes of a WRITE may take")
     slow_reader_timeout_ms: int = _setting(

@@ -6,7 +6,8 @@
     anything else       text
 
 Text commands share no first word with HTTP, so that every prefix is decided by its first word at the latest. A client
-that sends nothing, or too little to tell, is taken for a person at `nc` after a while.
+that sends too little to tell is taken for a person at `nc` after a while. One that sends nothing may be anybody:
+browsers open connections before they need them, and use them later.
 """
 
 from __future__ import annotations
@@ -62,12 +63,14 @@ def detect(prefix: bytes) -> Wire | None:
 class Detector(asyncio.Protocol):
     """Waits for the first bytes and passes the transport on to the protocol that they belong to.
 
-    A protocol without a factory is refused in a way that its client understands. So is a client without TLS, if it
-    `requires_tls`. Silence is text, or the one protocol that there is. `on_end` is called once, when the detector has
-    passed its transport on, or lost it.
+    A protocol without a factory is refused in a way that its client understands, and so is a client without TLS, if it
+    `requires_tls`. From the first byte on there are `timeout_s` to tell; who is silent for `silence_s` is dropped (0:
+    never). `on_end` is called once, when the detector has passed its transport on, or lost it.
     """
 
-    __slots__ = ("_factories", "_loop", "_on_end", "_prefix", "_requires_tls", "_timeout_s", "_timer", "_transport")
+    __slots__ = (
+        "_factories", "_loop", "_on_end", "_prefix", "_requires_tls", "_silence_s", "_timeout_s", "_timer", "_transport",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class Detector(asyncio.Protocol):
         *,
         loop: asyncio.AbstractEventLoop,
         timeout_s: float,
+        silence_s: float = 0,
         on_end: Callable[[Detector], None] | None = None,
         requires_tls: bool = False,
     ) -> None:
@@ -82,6 +86,7 @@ class Detector(asyncio.Protocol):
         self._requires_tls = requires_tls
         self._loop = loop
         self._timeout_s = timeout_s
+        self._silence_s = silence_s
         self._on_end = on_end
         self._prefix = b""
         self._transport: asyncio.Transport | None = None
@@ -90,10 +95,14 @@ class Detector(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait."""
         self._transport = cast(asyncio.Transport, transport)
-        self._timer = self._loop.call_later(self._timeout_s, self._decide_late)
+        if self._silence_s:
+            self._timer = self._loop.call_later(self._silence_s, self.close)
 
     def data_received(self, data: bytes) -> None:
         """The first bytes, or some of them."""
+        if not self._prefix:
+            self._stop_timer()
+            self._timer = self._loop.call_later(self._timeout_s, self._decide, Wire.TEXT)
         self._prefix += data
         wire = detect(self._prefix[:PREFIX_SIZE_MAX])
         if wire is not None:
@@ -111,21 +120,21 @@ class Detector(asyncio.Protocol):
         self._end()
 
     def close(self) -> None:
-        """Drop the client: the broker stops, and nothing was asked yet."""
+        """Drop the client, which has asked for nothing yet."""
         if self._transport is not None:
             self._transport.close()
 
     def _end(self) -> None:
         self._transport = None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(self)
 
-    def _decide_late(self) -> None:
-        only = next(iter(self._factories)) if len(self._factories) == 1 else Wire.TEXT
-        self._decide(Wire.TEXT if self._prefix else only)
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _decide(self, wire: Wire) -> asyncio.Protocol | None:
         """Pass the transport on; returns the protocol that has it now."""

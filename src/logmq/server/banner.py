@@ -1,4 +1,4 @@
-"""What the broker says when it starts: where it listens, where data lies, what an acknowledgement means."""
+"""What the broker says when it starts: where it listens, where data lies, what OK means, and what to try."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def banner_lines(
         yield f"  also on   {show_address(*address)}, for {_CLIENTS[listen.protocol]}"
     for name, text in facts:
         yield f"  {name:<9} {text}"
+    scheme = "https" if config.tls == "require" else "http"
     client = f"openssl s_client -quiet -connect {host}:{port}" if config.tls == "require" else f"nc {host} {port}"
+    yield f"  console   {scheme}://{show_address(_reachable(host), port)}/"
     yield f"  try       printf 'PRODUCE greetings hello-world\\nCONSUME greetings 0\\nQUIT\\n' | {client}"
 
 
@@ -30,3 +32,8 @@ def tls_facts(tls: Tls | None) -> Iterator[tuple[str, str]]:
     if tls is not None:
         words = "every client must come with it" if tls.required else "clients may come with it"
         yield "tls", f"{words}; the certificate is valid until {tls.expires:%Y-%m-%d}"
+
+
+def _reachable(host: str) -> str:
+    """An address for a browser on this machine: no browser goes to one that means every interface."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -72,6 +72,7 @@ class Connections:
             self._factories if only is None else {only: self._factories[only]},
             loop=self._loop,
             timeout_s=self._detect_timeout_s,
+            silence_s=self._config.idle_timeout_ms / 1000,
             on_end=self._undecided.discard,
             requires_tls=self._requires_tls,
         )

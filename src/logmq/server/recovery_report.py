@@ -16,16 +16,20 @@ def recovery_summary(report: Report) -> str:
     if report.clean:
         return "nothing to do"
     facts = [
-        (report.replayed_commits, f"{report.replayed_commits} commits taken from the journal"),
-        (report.undone_commits, f"{report.undone_commits} unfinished commits undone"),
-        (report.cut_bytes, f"{sum(report.cut_bytes.values())} bytes cut that were never acknowledged"),
-        (report.repaired_indexes, f"{len(report.repaired_indexes)} indexes repaired"),
-        (report.mended_journals, f"{len(report.mended_journals)} journal headers mended"),
+        (report.replayed_commits, f"{_count(report.replayed_commits, 'commit')} taken from the journal"),
+        (report.undone_commits, f"{_count(report.undone_commits, 'unfinished commit')} undone"),
+        (report.cut_bytes, f"{_count(sum(report.cut_bytes.values()), 'byte')} cut that were never acknowledged"),
+        (report.repaired_indexes, f"indexes repaired: {len(report.repaired_indexes)}"),
+        (report.mended_journals, f"{_count(len(report.mended_journals), 'journal header')} mended"),
         (report.checkpoint_damaged, "the checkpoint was damaged and made anew"),
         (report.missing_commits, f"{len(report.missing_commits)} COMMITS LOST from the journal"),
         (report.damaged, f"{len(report.damaged)} DAMAGED RANGES, see the log"),
     ]
     return "; ".join(text for there, text in facts if there)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def report_recovery(report: Report) -> None:

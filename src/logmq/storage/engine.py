@@ -273,7 +273,8 @@ class LogStore(Protocol):
         """Create empty logs. Durability: their files and names survive a power cut when it returns.
 
         Raises:
-            DiskFull: no room for them; none of them exists.
+            RetriableError: the reason says what they lack (DiskFull, Throttled without file descriptors) or what is in
+                their way; none of them exists.
         """
         ...
 

@@ -98,6 +98,7 @@ class Port:
             dict.fromkeys(wires or (Wire.TEXT,), self.make),
             loop=self.time.loop,
             timeout_s=10,
+            silence_s=600,
             on_end=self.ended.append,
             requires_tls=requires_tls,
         )
@@ -133,16 +134,35 @@ async def test_every_wire_has_its_protocol() -> None:
         assert port.made[0].heard == ["made", first]
 
 
-async def test_silence_is_text() -> None:
-    """Who says nothing decisive for ten seconds is a person at nc."""
-    for said in (b"", b"P"):
-        port = Port()
-        if said:
-            port.detector.data_received(said)
-        port.time.advance(9.9)
-        assert not port.made
-        port.time.advance(0.2)
-        assert port.made[0].heard == ["made", *([said] if said else [])]
+async def test_too_little_is_text() -> None:
+    """Who begins and says nothing decisive for ten seconds is a person at nc."""
+    port = Port()
+    port.time.advance(60)
+    port.detector.data_received(b"P")
+    port.time.advance(9.9)
+    assert not port.made
+    port.time.advance(0.2)
+    assert port.made[0].heard == ["made", b"P"]
+
+
+async def test_silence_may_be_anybody() -> None:
+    """A browser opens connections before it needs them: what it says later counts, until it was silent for too long."""
+    port = Port(Wire.TEXT, Wire.HTTP)
+    port.time.advance(599)
+    assert not port.made and not port.transport.closed
+    port.detector.data_received(b"GET / HTTP/1.1\r\n")
+    assert port.made[0].heard == ["made", b"GET / HTTP/1.1\r\n"]
+    silent = Port()
+    silent.time.advance(601)
+    assert silent.transport.closed and not silent.made
+
+
+async def test_too_little_for_the_one_protocol() -> None:
+    """Who begins otherwise than the one protocol of a port is told so after a while."""
+    port = Port(Wire.KAFKA)
+    port.detector.data_received(b"P")
+    port.time.advance(10.1)
+    assert not port.made and port.transport.written.startswith(b"ERR WRONG_PROTOCOL ")
 
 
 async def test_http_is_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -225,17 +245,6 @@ async def test_clients_with_tls_are_served_where_it_is_required() -> None:
     port = Port(Wire.KAFKA, requires_tls=True, has_tls=True)
     port.detector.data_received(b"\x00\x00\x00\x20")
     assert port.made[0].heard == ["made", b"\x00\x00\x00\x20"]
-
-
-async def test_silence_on_a_port_for_one_protocol_is_that_protocol() -> None:
-    """A silent client of a Kafka port has not said that it is none; one that began otherwise has."""
-    port = Port(Wire.KAFKA)
-    port.time.advance(10.1)
-    assert port.made[0].heard == ["made"]
-    port = Port(Wire.KAFKA)
-    port.detector.data_received(b"P")
-    port.time.advance(10.1)
-    assert not port.made and port.transport.written.startswith(b"ERR WRONG_PROTOCOL ")
 
 
 async def test_eof_before_it_is_known() -> None:

@@ -11,12 +11,18 @@ import shlex
 from collections.abc import Iterable
 from html import escape
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 Node: TypeAlias = dict[str, Any]
 
 BASE = "http://broker.invalid"
 """Replaced by the URL by which the page was asked for, when it is given out."""
 _EVENTS = "text/event-stream"
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0f766e"/>'
+    '<path d="M7 10h9M7 16h18M7 22h13" stroke="#fff" stroke-width="3.5" stroke-linecap="round"/></svg>'
+)
+"""In the page itself: a browser would ask for /favicon.ico otherwise, and log that there is none."""
 
 
 def manual_of(document: Node) -> str:
@@ -26,10 +32,12 @@ def manual_of(document: Node) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n"
+        f'<link rel="icon" href="data:image/svg+xml,{quote(_ICON)}">\n'
         '<link rel="stylesheet" href="/docs/style.css">\n</head>\n<body>\n'
-        f"{_navigation(document)}<main>\n<h1>{escape(title)}</h1>\n<p>{_text(document['info']['description'])}</p>\n"
+        f"<header>\n<h1>{escape(title)}</h1>\n<p>{_text(document['info']['description'])}</p>\n"
         '<p>The same for programs: <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1).'
-        ' <a href="/">The console</a> shows what the broker holds.</p>\n'
+        ' <a href="/">The console</a> shows what the broker holds.</p>\n</header>\n'
+        f"{_navigation(document)}<main>\n"
         f"{''.join(_subject(document, tag) for tag in document['tags'])}{_types(document)}</main>\n</body>\n</html>\n"
     )
 

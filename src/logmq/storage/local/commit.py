@@ -13,7 +13,6 @@ Everything here runs on one thread and calls only the file layer, so that tests 
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -22,7 +21,7 @@ from time import perf_counter
 from crc32c import crc32c
 
 from logmq.clock import Clock
-from logmq.errors import DiskFull, LogMQError, RetriableError, Throttled, Unavailable, UnknownPartition
+from logmq.errors import LogMQError, RetriableError, Unavailable, UnknownPartition
 from logmq.limits import INLINE_SIZE_MAX, SPAN_SIZE_MIN
 from logmq.metrics import StorageMetrics
 from logmq.model import Format, Octets, TopicPartition
@@ -31,10 +30,8 @@ from logmq.storage.local.checkpointer import Checkpointer
 from logmq.storage.local.files import File
 from logmq.storage.local.journal import Journal, Kind, Part
 from logmq.storage.local.log import Log, Written
+from logmq.storage.local.refusal import refusal_of
 from logmq.storage.producers import Producer
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Call:
@@ -283,10 +280,8 @@ def _fail(appends: Iterable[tuple[Call, int]], error: LogMQError) -> None:
 
 
 def _as_refusal(error: OSError) -> RetriableError:
-    """A full disk, a quota or a file size limit fails one append, and so does a file that cannot be opened because
-    clients hold all descriptors. Anything else is not understood: raise it again."""
-    if error.errno in _NO_ROOM:
-        return DiskFull(error.strerror or str(error))
-    if error.errno in _OUT_OF_DESCRIPTORS:  # only opening a file does that: nothing was written
-        return Throttled("the broker has no file descriptor left (ulimit -n)")
-    raise error
+    """What the appends are told that an error kept from being written. Raises: OSError: the error, if it is final."""
+    refusal = refusal_of(error)
+    if refusal is None:
+        raise error
+    return refusal

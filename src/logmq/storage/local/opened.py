@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 from collections.abc import Callable
 
 from logmq.storage.local.files import File, Files
+from logmq.storage.local.refusal import NO_DESCRIPTOR
 
 
 class OpenFiles:
@@ -39,7 +39,7 @@ class OpenFiles:
         try:
             return make(name)
         except OSError as error:
-            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+            if error.errno not in NO_DESCRIPTOR:
                 raise
             self._open.clear()  # clients hold all other descriptors: let go of the files that nobody works with
             return make(name)

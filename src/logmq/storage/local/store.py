@@ -12,6 +12,7 @@ bytes, in a few work threads where it has not.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from typing import Any, TypeVar
 
 from logmq.clock import Clock
 from logmq.config import Config
-from logmq.errors import DiskFull, LogMQError, Throttled, Unavailable, UnknownPartition, UnknownTopic
+from logmq.errors import LogMQError, RetriableError, Throttled, Unavailable, UnknownPartition, UnknownTopic
 from logmq.limits import CHECKPOINT_COMMITS_MAX, JOURNAL_FILE_COUNT_MAX, WORK_THREADS
 from logmq.model import Bounds, TopicPartition
 from logmq.storage.engine import (
@@ -40,6 +41,7 @@ from logmq.storage.local.index import Entry, IndexDamaged
 from logmq.storage.local.journal import create_journal_file
 from logmq.storage.local.log import Log, LogState, create_segment
 from logmq.storage.local.recovery import Recovered, Report, recover
+from logmq.storage.local.refusal import refusal_of
 from logmq.storage.local.repair import is_damaged, repair_index
 from logmq.storage.waiters import Waiters, settle
 
@@ -309,12 +311,14 @@ class LocalStore:
                 log = Log(self._files, self._opened, spec, LogState((segment,), 0, segment.origin()))
                 created.append(log)
                 if segment.file.size():  # a file of that name that no topic had: never append to it
-                    raise FileExistsError(17, f"{segment.name} is in the way: move it out of the data directory")
+                    reason = f"{segment.name} is in the way: move it out of the data directory"
+                    raise FileExistsError(errno.EEXIST, reason)
         except OSError as error:
             for log in created:
                 if not log.segments[0].file.size():
                     self._delete(log)
-            raise DiskFull(f"the topic's files cannot be created: {error.strerror}") from error
+            reason = f"the topic's files cannot be created: {error.strerror}"
+            raise refusal_of(error) or RetriableError(reason) from error
         self._files.sync_names()
         self._logs.update({log.spec.partition: log for log in created})
 

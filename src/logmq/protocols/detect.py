@@ -69,7 +69,8 @@ class Detector(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_factories", "_loop", "_on_end", "_prefix", "_requires_tls", "_silence_s", "_timeout_s", "_timer", "_transport",
+        "_factories", "_loop", "_on_end", "_prefix", "_requires_tls", "_silence_s", "_timeout_s", "_timer",
+        "_transport",
     )  # fmt: skip
 
     def __init__(

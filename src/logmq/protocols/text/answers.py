@@ -114,6 +114,7 @@ CODE_MEANINGS: Mapping[str, str] = {
     "UNKNOWN_PARTITION": "the topic has no such partition",
     "UNKNOWN_TOPIC": "no topic has this name",
     "UNREADABLE": "the messages cannot be shown as text; the reason names the next readable offset",
+    "TLS_REQUIRED": "this port takes clients with TLS alone (tls); the connection is closed",
     "WRONG_PROTOCOL": "this port is for another protocol (listen); the connection is closed",
 }
 """What each code means, as docs/text-protocol.md has it. TOO_MANY_CONNECTIONS and WRONG_PROTOCOL are sent before there

@@ -243,7 +243,7 @@ class _ProgressLine:
 
 def _table(results: Sequence[Result]) -> list[str]:
     lines = [
-        f"{'':10}{'messages/s':>14}{'MB/s':>10}{'p50 ms':>10}{'p99 ms':>10}{'p99.9 ms':>10}{'max ms':>10}{'errors':>9}"
+        f"{'':10}{'messages/s':>12}{'MB/s':>9}{'p50 ms':>10}{'p99 ms':>10}{'p99.9 ms':>10}{'max ms':>10}{'errors':>8}"
     ]
     for result in results:
         latencies = ["-"] * 4
@@ -251,8 +251,8 @@ def _table(results: Sequence[Result]) -> list[str]:
             values = [*map(result.latency.percentile, (50, 99, 99.9)), result.latency.max_ns]
             latencies = [f"{value / 1e6:.3f}" for value in values]
         columns = "".join(f"{latency:>10}" for latency in latencies)
-        throughput = f"{result.rate:>14,.0f}{result.bytes_per_second / 1e6:>10,.2f}"
-        lines.append(f"{result.name:10}{throughput}{columns}{result.error_count:>9,}")
+        throughput = f"{result.rate:>12,.0f}{result.bytes_per_second / 1e6:>9,.2f}"
+        lines.append(f"{result.name:10}{throughput}{columns}{result.error_count:>8,}")
     return lines
 
 

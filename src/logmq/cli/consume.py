@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import sys
@@ -14,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from logmq.cli.interrupts import run
 from logmq.cli.options import DEFAULT_SERVER, Partition, Server
 from logmq.cli.progress import progress
 from logmq.client.address import Address
@@ -75,9 +75,9 @@ def consume(
         timeout_s=CONNECT_TIMEOUT_S,
     )
     if group is None:
-        asyncio.run(_print(stream, target, message_format, server))
+        run(_print(stream, target, message_format, server))
     else:
-        asyncio.run(_print_for_group(stream, target, message_format, server, group))
+        run(_print_for_group(stream, target, message_format, server, group))
 
 
 async def _print_for_group(

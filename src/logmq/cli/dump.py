@@ -67,7 +67,7 @@ def dump(
         if output is OutputFormat.JSON:
             typer.echo(json.dumps(row))
     if output is OutputFormat.TEXT:
-        print_table(kind.columns, [[row[column] for column in kind.columns] for row in shown])
+        print_table(kind.columns, [[row[column] for column in kind.columns] for row in shown], exact=kind.columns)
     if more:
         typer.echo(f"... there is more: --limit {limit}", err=True)
     if any(row.get("damaged") for row in shown):

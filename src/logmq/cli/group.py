@@ -99,6 +99,7 @@ def _print_description(description: GroupDescription) -> None:
     print_table(
         ["TOPIC", "PARTITION", "OFFSET", "HIGH WATERMARK", "LAG"],
         [(each.topic, each.partition, each.offset, each.high_watermark, each.lag) for each in description.offsets],
+        exact=("OFFSET", "HIGH WATERMARK"),
     )
 
 

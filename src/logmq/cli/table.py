@@ -8,11 +8,14 @@ from collections.abc import Collection, Sequence
 import typer
 
 
-def print_table(headers: Sequence[str], rows: Collection[Sequence[str | int]]) -> None:
-    """Print rows in columns under `headers`; numbers stand to the right."""
+def print_table(headers: Sequence[str], rows: Collection[Sequence[str | int]], *, exact: Collection[str] = ()) -> None:
+    """Print rows in columns under `headers`; numbers stand to the right.
+
+    On a terminal thousands are separated, but not in the columns `exact`: an offset is copied into the next command.
+    """
     numeric = [all(isinstance(row[i], int) for row in rows) for i in range(len(headers))]
     if sys.stdout.isatty():
-        _print_rich(headers, rows, numeric)
+        _print_rich(headers, rows, numeric, exact)
     else:
         for line in plain_lines(headers, rows, numeric):
             typer.echo(line)
@@ -32,7 +35,9 @@ def plain_lines(headers: Sequence[str], rows: Collection[Sequence[str | int]], n
     return lines
 
 
-def _print_rich(headers: Sequence[str], rows: Collection[Sequence[str | int]], numeric: Sequence[bool]) -> None:
+def _print_rich(
+    headers: Sequence[str], rows: Collection[Sequence[str | int]], numeric: Sequence[bool], exact: Collection[str]
+) -> None:
     from rich.console import Console  # noqa: PLC0415 - loaded only where it is looked at
     from rich.table import Table  # noqa: PLC0415
 
@@ -40,5 +45,8 @@ def _print_rich(headers: Sequence[str], rows: Collection[Sequence[str | int]], n
     for header, right in zip(headers, numeric, strict=True):
         table.add_column(header, justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else cell for cell in row))
+        cells = zip(headers, row, strict=True)
+        table.add_row(
+            *(f"{cell:,}" if isinstance(cell, int) and header not in exact else str(cell) for header, cell in cells)
+        )
     Console(highlight=False, markup=False).print(table)

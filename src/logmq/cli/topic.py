@@ -137,6 +137,7 @@ def _print_description(description: TopicDescription) -> None:
             (each.index, each.log_start_offset, each.high_watermark, each.size_bytes, each.segment_count)
             for each in description.partitions
         ],
+        exact=("LOG START OFFSET", "HIGH WATERMARK"),
     )
 
 

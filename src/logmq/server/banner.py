@@ -16,14 +16,19 @@ def banner_lines(
 ) -> Iterator[str]:
     """The lines of the banner; `addresses` are the port's and those of `config.listen`, as they came to be."""
     host, port = addresses[0]
+    here = _reachable(host)
     yield f"LogMQ {__version__}  ready on {show_address(host, port)} after {start_s * 1000:.0f} ms"
     for address, listen in zip(addresses[1:], config.listen, strict=True):
         yield f"  also on   {show_address(*address)}, for {_CLIENTS[listen.protocol]}"
     for name, text in facts:
         yield f"  {name:<9} {text}"
     scheme = "https" if config.tls == "require" else "http"
-    client = f"openssl s_client -quiet -connect {host}:{port}" if config.tls == "require" else f"nc {host} {port}"
-    yield f"  console   {scheme}://{show_address(_reachable(host), port)}/"
+    client = (
+        f"openssl s_client -quiet -connect {show_address(here, port)}"
+        if config.tls == "require"
+        else f"nc {here} {port}"
+    )
+    yield f"  console   {scheme}://{show_address(here, port)}/"
     yield f"  try       printf 'PRODUCE greetings hello-world\\nCONSUME greetings 0\\nQUIT\\n' | {client}"
 
 
@@ -35,5 +40,5 @@ def tls_facts(tls: Tls | None) -> Iterator[tuple[str, str]]:
 
 
 def _reachable(host: str) -> str:
-    """An address for a browser on this machine: no browser goes to one that means every interface."""
+    """An address for clients on this machine: not every one of them can go to one that means all interfaces."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

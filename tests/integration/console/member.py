@@ -20,7 +20,12 @@ def main(port: str, group: str, topic: str, count: int) -> None:
         for number in range(1, count + 1)
     ]
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+
+    def await_end() -> None:
+        sys.stdin.read()
+        over.set()
+
+    threading.Thread(target=await_end, daemon=True).start()
     for member in members:
         member.subscribe([topic])
     told = False

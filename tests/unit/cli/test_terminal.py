@@ -37,6 +37,15 @@ def test_a_table_has_separated_thousands_on_a_terminal(monkeypatch: pytest.Monke
     assert file.getvalue() == "NAME     SIZE\na     1234567\n[b]         2\n"
 
 
+def test_offsets_are_shown_as_they_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is copied from a table into `--from` has no separators."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    print_table(["OFFSET", "LAG"], [(1_234_567, 7_654_321)], exact=("OFFSET",))
+    assert "1234567" in terminal.getvalue()
+    assert "7,654,321" in terminal.getvalue()
+
+
 def test_progress_is_shown_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard error in a file, or --quiet, gets no progress."""
     monkeypatch.setattr(sys, "stderr", io.StringIO())

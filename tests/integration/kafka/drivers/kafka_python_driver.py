@@ -5,18 +5,19 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import suppress
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, NewTopic
-from kafka.errors import CommitFailedError
+from kafka.errors import CommitFailedError, RetriableError
 from tests.integration.kafka.drivers.loop import Concurrent, Membership, fields, serve, to_bytes
 
 TIMEOUT_S = 25
 POLL_MS = 2000
 """A poll that ends while a join is under way loses it: kafka-python 3.0 then has its SyncGroup answered, yet never
 takes the assignment nor sends heartbeats. So a poll must outlast a rebalance; messages end it at once."""
+
+_RETRY_S = 0.1
 
 
 class Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # its base has no types
@@ -122,13 +123,17 @@ class KafkaPythonDriver(Concurrent):
         try:
             uncommitted = False
             while uncommitted or not membership.leaving.is_set():
-                batches = consumer.poll(POLL_MS)
-                membership.received += [_fields(message) for batch in batches.values() for message in batch]
-                uncommitted = uncommitted or bool(batches)
-                if uncommitted:
-                    with suppress(CommitFailedError):  # the group has changed meanwhile: again in the next generation
+                try:
+                    batches = consumer.poll(POLL_MS)
+                    membership.received += [_fields(message) for batch in batches.values() for message in batch]
+                    uncommitted = uncommitted or bool(batches)
+                    if uncommitted:
                         consumer.commit()
                         uncommitted = False
+                except CommitFailedError:
+                    pass  # the group has changed meanwhile: again in the next generation
+                except RetriableError:  # the broker is away for a moment, and the call met that
+                    time.sleep(_RETRY_S)
             consumer.close()
         except Exception as error:
             membership.error = f"{type(error).__name__}: {error}"

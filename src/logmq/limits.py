@@ -16,7 +16,7 @@ LISTENER_COUNT_MAX = 16
 TLS_HANDSHAKE_TIME_MAX_S = 10.0
 TLS_HANDSHAKES_MAX = 1_000
 """How long a TLS handshake may take (slow networks take a second or two), and how many may be under way: each takes
-some 100 KiB and nobody has shown a certificate yet. When one more comes the oldest is dropped, since honest ones are
+some 60 KiB and nobody has shown a certificate yet. When one more comes the oldest is dropped, since honest ones are
 done in milliseconds."""
 
 TLS_CLOSE_TIME_MAX_S = 3.0

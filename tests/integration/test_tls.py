@@ -283,6 +283,7 @@ def test_clients_with_a_certificate(mutual: BrokerProcess, authority: Authority)
         client.ping()
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_clients_without_a_good_certificate(mutual: BrokerProcess, authority: Authority, tmp_path: Path) -> None:
     """None, an expired one, a self-signed one and one of another authority: none of them is served a byte."""
     foreign = Authority(tmp_path, "foreign")

@@ -28,6 +28,8 @@ class ExitCode(IntEnum):
     """No broker could be reached, or the connection to it was lost."""
     DISK_FAILED = 74
     """The broker stopped since a sync failed; look at the disk before starting it again (EX_IOERR of sysexits.h)."""
+    TAKEN_OVER = 75
+    """In a cluster: another broker leads now; started again this one stands by (EX_TEMPFAIL of sysexits.h)."""
     INTERRUPTED = 130
     """Ctrl-C, as shells count it (128 + SIGINT)."""
     BROKEN_PIPE = 141

@@ -13,6 +13,21 @@ TOPIC_NAME_SIZE_MAX = 249
 LISTENER_COUNT_MAX = 16
 """Addresses to listen on beside the port: a mistake in a list should not take all ports of a machine."""
 
+TLS_HANDSHAKE_TIME_MAX_S = 10.0
+TLS_HANDSHAKES_MAX = 1_000
+"""How long a TLS handshake may take (slow networks take a second or two), and how many may be under way: each takes
+some 60 KiB and nobody has shown a certificate yet. When one more comes the oldest is dropped, since honest ones are
+done in milliseconds."""
+
+TLS_CLOSE_TIME_MAX_S = 3.0
+"""How long a client may take to confirm the end of a TLS connection: one round trip, if it lives."""
+
+TLS_LOOK_INTERVAL_S = 5.0
+"""How often the broker looks whether its certificate's files have changed: a `stat` of three files."""
+
+TLS_EXPIRY_WARNING_S = 14 * 86_400.0
+"""A certificate that is valid for less than this is worth a warning: renewal by machine happens a month ahead."""
+
 GROUP_NAME_SIZE_MAX = 249
 """Group names are kept in memory for as long as their offsets are."""
 

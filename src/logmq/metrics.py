@@ -160,15 +160,32 @@ class ConnectionMetrics:
         self.accepted[protocol] += 1
 
 
+class TlsMetrics:
+    """What TLS is set to, and how clients got on with it."""
+
+    __slots__ = ("certificate_expiry_s", "failures", "handshakes", "mode")
+
+    def __init__(self) -> None:
+        self.mode = "off"
+        """`off`, `on` (clients may) or `require` (they must)."""
+        self.certificate_expiry_s: float | None = None
+        """When the first certificate of those shown to clients expires, in seconds since 1970; None without TLS."""
+        self.handshakes = 0
+        """Those that succeeded."""
+        self.failures = 0
+        """Those that did not: garbage, silence, a certificate that was missing or not accepted."""
+
+
 class Metrics:
     """All that one broker counts."""
 
-    __slots__ = ("connections", "http", "kafka", "storage", "text")
+    __slots__ = ("connections", "http", "kafka", "storage", "text", "tls")
 
     def __init__(self, storage: StorageMetrics | None = None) -> None:
         """`storage` are those of the broker's store."""
         self.storage = storage or StorageMetrics()
         self.connections = ConnectionMetrics()
+        self.tls = TlsMetrics()
         self.text = ProtocolMetrics()
         """By command."""
         self.kafka = ProtocolMetrics()

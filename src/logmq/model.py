@@ -107,6 +107,10 @@ class Bounds:
     last_stable_offset: int
     leader_epoch: int
 
+    def lag(self, offset: int) -> int:
+        """How far a reader at `offset` has yet to go; what is not kept any more cannot be read and does not count."""
+        return max(0, self.high_watermark - max(offset, self.log_start_offset))
+
 
 def check_topic_name(name: str) -> str:
     """Return `name` if it is a legal topic name.

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.certificates import Authority
 from tests.exposition import Exposition
 from tests.integration.broker import BrokerProcess
 
@@ -34,7 +35,9 @@ UP = "up"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exposition]:
     """What a broker serves that has done a little of everything."""
-    with BrokerProcess(tmp_path_factory.mktemp("monitored") / "data") as broker:
+    pair = Authority(tmp_path_factory.mktemp("certificates")).sign("server")
+    tls = (f"--tls-cert={pair.certificate}", f"--tls-key={pair.key}")
+    with BrokerProcess(tmp_path_factory.mktemp("monitored") / "data", *tls) as broker:
         broker.ask(b"PRODUCE t a", b"CONSUME t 0", b"CONSUME nothing 0", b"COMMIT g t 5")
         with closing(HTTPConnection("127.0.0.1", broker.port, timeout=30)) as client:
             for _ in range(2):
@@ -88,7 +91,8 @@ def test_each_family_of_ours_can_be_seen(served: Exposition) -> None:
         "logmq_topics", "logmq_partitions", "logmq_group_members", "logmq_connections_max", "logmq_journal_files",
         "logmq_append_queue_calls", "logmq_log_segments", "logmq_log_start_offset", "logmq_log_high_watermark",
         "logmq_recovery_seconds", "logmq_recovery_replayed_commits", "logmq_recovery_undone_commits",
-        "logmq_recovery_cut_bytes", "logmq_recovery_repaired_indexes",
+        "logmq_recovery_cut_bytes", "logmq_recovery_repaired_indexes", "logmq_tls_handshakes_total",
+        "logmq_tls_handshake_failures_total",
     }  # fmt: skip
 
 

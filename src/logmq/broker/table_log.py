@@ -15,7 +15,7 @@ from logmq.errors import Damaged, LogMQError
 from logmq.limits import OFFSETS_LOG_SIZE_MIN, READ_SIZE
 from logmq.model import TopicPartition
 from logmq.records import frames
-from logmq.storage.engine import Append, Appended, LogStore
+from logmq.storage.engine import Append, Appended, Appending, LogStore
 
 _log = logging.getLogger(__name__)
 
@@ -31,17 +31,18 @@ class TableLog:
         self._partition = TopicPartition(topic, 0)
         self._compacting: asyncio.Task[None] | None = None
 
-    async def load(self, take: Callable[[bytes], None]) -> None:
+    async def load(self, take: Callable[[bytes], None], lost: Callable[[], None] = lambda: None) -> None:
         """Hand each row to `take`, the oldest first. Raises: Unavailable.
 
-        Rows in a damaged range are lost, which is reported.
+        Rows in a damaged range are lost, which is reported; `lost` is called between the rows before and behind them.
         """
         offset = self._store.bounds(self._partition).log_start_offset
         while True:
             try:
                 chunk = await self._store.read(self._partition, offset, READ_SIZE)
             except Damaged as damage:
-                _log.error("rows of a table are lost", extra={"reason": str(damage)})
+                _log.error("rows of a table are lost", extra={"table": self._partition.topic, "reason": str(damage)})
+                lost()
                 offset = damage.next_offset
                 continue
             if not chunk.data:
@@ -61,11 +62,13 @@ class TableLog:
         bounds = self._store.bounds(self._partition)
         size = bounds.high_watermark - bounds.log_start_offset
         if self._compacting is None and size > max(OFFSETS_LOG_SIZE_MIN, 4 * table_size):
-            self._compacting = asyncio.ensure_future(self._compact(self.rows(table() or [NO_ROWS])))
+            # Appended here and now: a row that changes next must come behind the table, or it would be undone.
+            appending = self._store.append([self.rows(table() or [NO_ROWS])])
+            self._compacting = asyncio.ensure_future(self._compact(appending))
 
-    async def _compact(self, rows: Append) -> None:
+    async def _compact(self, appending: Appending) -> None:
         try:
-            (result,) = await self._store.append([rows])
+            (result,) = await appending
             if isinstance(result, Appended):
                 await self._store.trim(self._partition, result.first_offset)
         except LogMQError:

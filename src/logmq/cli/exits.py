@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
     DISK_FAILED = 74
     """The broker stopped since a sync failed; look at the disk before starting it again (EX_IOERR of sysexits.h)."""
     TAKEN_OVER = 75
-    """Another broker of the cluster leads now; started again this one stands by (EX_TEMPFAIL)."""
+    """In a cluster: another broker leads now; started again this one stands by (EX_TEMPFAIL of sysexits.h)."""
     INTERRUPTED = 130
     """Ctrl-C, as shells count it (128 + SIGINT)."""
     BROKEN_PIPE = 141

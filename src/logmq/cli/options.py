@@ -42,7 +42,13 @@ def _partition(text: str | TopicPartition) -> TopicPartition:
 
 Server = Annotated[
     Address,
-    typer.Option("--server", parser=_address, envvar="LOGMQ_SERVER", metavar="HOST:PORT", help="The broker."),
+    typer.Option(
+        "--server",
+        parser=_address,
+        envvar="LOGMQ_SERVER",
+        metavar="HOST:PORT",
+        help="The broker; logmqs://HOST:PORT for TLS.",
+    ),
 ]
 TopicName = Annotated[str, typer.Argument(metavar="TOPIC", parser=_topic, help="The topic's name.")]
 Partition = Annotated[

@@ -273,6 +273,8 @@ class _Connecting:
 def connect(server: str | Address = SERVER, *, timeout_s: float = CONNECT_TIMEOUT_S) -> _Connecting:
     """Connect to a broker at `host:port`: `async with connect() as c`, or `c = await connect()`.
 
+    With TLS it is `logmqs://host:port?ca=FILE`; `logmq.client.address` has all that may stand there.
+
     Raises:
         ValueError: `server` is not an address.
         CannotConnect: no broker answers there within `timeout_s`.

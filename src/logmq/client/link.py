@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import ssl
 from collections import deque
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from logmq.client.address import Address
 from logmq.client.errors import CannotConnect, ClientError, ConnectionLost, ProtocolViolation
 from logmq.client.exchanges import Exchange
 from logmq.client.replies import Failure, Goodbye, ReplyParser
+from logmq.client.tls import explain
 
 E = TypeVar("E", bound=Exchange)
 
@@ -61,9 +63,8 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop, once."""
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=_OUTGOING_SIZE_MAX)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_OUTGOING_SIZE_MAX)
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
@@ -128,14 +129,18 @@ async def open_link(address: Address, timeout_s: float) -> Link:
     """Connect to a broker.
 
     Raises:
-        CannotConnect: nothing listens there, the name is unknown, or `timeout_s` passed.
+        CannotConnect: nothing listens there, the name is unknown, its certificate is not accepted, a file of
+            `address.tls` cannot be used, or `timeout_s` passed.
     """
     loop = asyncio.get_running_loop()
     try:
+        context = None if address.tls is None else address.tls.context()
         async with asyncio.timeout(timeout_s):
-            _, link = await loop.create_connection(lambda: Link(address), address.host, address.port)
+            _, link = await loop.create_connection(lambda: Link(address), address.host, address.port, ssl=context)
     except TimeoutError:
         raise CannotConnect(str(address), f"no answer within {timeout_s:g} s") from None
+    except ssl.SSLError as error:
+        raise CannotConnect(str(address), explain(error)) from error
     except (OSError, UnicodeError) as error:
         raise CannotConnect(str(address), _reason(error)) from error
     return link

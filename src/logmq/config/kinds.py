@@ -144,6 +144,10 @@ def _parse_directory(text: str) -> Path:
         raise ValueError(text) from error
 
 
+def _parse_file(text: str) -> Path | None:
+    return None if text.lower() == "none" else _parse_directory(text)
+
+
 def _parse_address(text: str) -> str | None:
     if text.lower() == "none":
         return None
@@ -211,6 +215,7 @@ ADDRESS: Kind[str | None] = Kind(
 )
 ADVERTISE = Kind("an address such as broker.example.com:9092, or none", _parse_advertise, _show_advertise)
 DIRECTORY = Kind("a directory", _parse_directory, str)
+FILE: Kind[Path | None] = Kind("a file, or none", _parse_file, lambda value: str(value or "none"))
 SYNC = Kind("always, never, or an interval from 1ms to 1h such as 100ms", _parse_sync, str)
 TRUTH = Kind("true or false", _parse_truth, lambda value: str(value).lower())
 RETENTION_TIME = limit(duration(0))

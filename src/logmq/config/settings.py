@@ -35,6 +35,20 @@ class Config:
     advertise: tuple[str, int] | None = _setting(
         None, kinds.ADVERTISE, "address that Kafka clients are told to come back to; none: the one that they came to"
     )
+    tls: str = _setting(
+        "auto",
+        kinds.choice("auto", "off", "on", "require"),
+        "whether clients may come with TLS, or must; auto: they may where tls_cert is given",
+    )
+    tls_cert: Path | None = _setting(
+        None, kinds.FILE, "PEM file of the certificate that TLS clients are shown, with those that vouch for it"
+    )
+    tls_key: Path | None = _setting(
+        None, kinds.FILE, "PEM file of its key, without a password; none: it is in tls_cert"
+    )
+    tls_client_ca: Path | None = _setting(
+        None, kinds.FILE, "PEM file of authorities: every TLS client must show a certificate of one of them"
+    )
     data_dir: Path = _setting(Path("data"), kinds.DIRECTORY, "directory that holds everything; one process at a time")
     cluster: str | None = _setting(
         None, kinds.ADDRESS, "etcd of a cluster, such as etcd://host:2379/name; with it nothing lies in data_dir"

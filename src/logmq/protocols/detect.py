@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import cast
 
+from logmq.protocols import refusals
+
 _log = logging.getLogger(__name__)
 
 
@@ -30,7 +32,8 @@ class Wire(StrEnum):
     TEXT = "text"
 
 
-_TLS_HANDSHAKE = 0x16
+TLS_FIRST_BYTE = b"\x16"
+"""A TLS record that holds a part of a handshake (RFC 8446, section 5.1)."""
 _KAFKA_FIRST_END = 0x08
 _METHODS = tuple(
     method + b" "
@@ -46,7 +49,7 @@ def detect(prefix: bytes) -> Wire | None:
     """The protocol that begins with `prefix`; None if more bytes are needed to tell."""
     if not prefix:
         return None
-    if prefix[0] == _TLS_HANDSHAKE:
+    if prefix.startswith(TLS_FIRST_BYTE):
         return Wire.TLS
     if prefix[0] < _KAFKA_FIRST_END:
         return Wire.KAFKA
@@ -60,12 +63,15 @@ def detect(prefix: bytes) -> Wire | None:
 class Detector(asyncio.Protocol):
     """Waits for the first bytes and passes the transport on to the protocol that they belong to.
 
-    A protocol without a factory is refused in a way that its client understands. From the first byte on there are
-    `timeout_s` to tell; who is silent for `silence_s` is dropped (0: never). `on_end` is called once, when the detector
-    has passed its transport on, or lost it.
+    A protocol without a factory is refused in a way that its client understands, and so is a client without TLS, if it
+    `requires_tls`. From the first byte on there are `timeout_s` to tell; who is silent for `silence_s` is dropped (0:
+    never). `on_end` is called once, when the detector has passed its transport on, or lost it.
     """
 
-    __slots__ = ("_factories", "_loop", "_on_end", "_prefix", "_silence_s", "_timeout_s", "_timer", "_transport")
+    __slots__ = (
+        "_factories", "_loop", "_on_end", "_prefix", "_requires_tls", "_silence_s", "_timeout_s", "_timer",
+        "_transport",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -75,8 +81,10 @@ class Detector(asyncio.Protocol):
         timeout_s: float,
         silence_s: float = 0,
         on_end: Callable[[Detector], None] | None = None,
+        requires_tls: bool = False,
     ) -> None:
         self._factories = factories
+        self._requires_tls = requires_tls
         self._loop = loop
         self._timeout_s = timeout_s
         self._silence_s = silence_s
@@ -134,6 +142,9 @@ class Detector(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return None
+        if self._requires_tls and transport.get_extra_info("sslcontext") is None:
+            self._refuse_plaintext(transport, wire)
+            return None
         factory = self._factories.get(wire)
         if factory is None:
             self._refuse(transport, wire)
@@ -147,23 +158,25 @@ class Detector(asyncio.Protocol):
         return protocol
 
     def _refuse(self, transport: asyncio.Transport, wire: Wire) -> None:
-        peer = transport.get_extra_info("peername")
-        _log.info("refused a client: its protocol is not spoken here", extra={"wire": str(wire), "peer": str(peer)})
+        reason = "there is no TLS here" if wire is Wire.TLS else "its protocol is not spoken here"
+        _log.info(f"refused a client: {reason}", extra=_facts(transport, wire))
         words = f"this port speaks {' and '.join(self._factories)}, not {wire}"
         if wire is Wire.HTTP:
-            transport.write(_not_implemented(words, with_body=not self._prefix.startswith(b"HEAD ")))
+            transport.write(refusals.http_not_spoken(words, with_body=not self._prefix.startswith(b"HEAD ")))
         elif wire is Wire.TEXT:
-            transport.write(f"ERR WRONG_PROTOCOL {words}\n".encode())
+            transport.write(refusals.text_not_spoken(words))
+        elif wire is Wire.TLS:
+            transport.write(refusals.TLS_ALERT)
+        transport.close()
+
+    def _refuse_plaintext(self, transport: asyncio.Transport, wire: Wire) -> None:
+        _log.info("refused a client: it came without TLS, which is required", extra=_facts(transport, wire))
+        if wire is Wire.HTTP:
+            transport.write(refusals.http_needs_tls(with_body=not self._prefix.startswith(b"HEAD ")))
+        elif wire is Wire.TEXT:
+            transport.write(refusals.text_needs_tls())
         transport.close()
 
 
-def _not_implemented(words: str, *, with_body: bool) -> bytes:
-    body = f"{words}\n" if with_body else ""
-    head = (
-        "HTTP/1.1 501 Not Implemented\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(words) + 1}\r\n"
-        "Connection: close\r\n"
-        "\r\n"
-    )
-    return (head + body).encode()
+def _facts(transport: asyncio.Transport, wire: Wire) -> dict[str, str]:
+    return {"wire": str(wire), "peer": str(transport.get_extra_info("peername"))}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from logmq import __version__
 from logmq.config import Config, show_address
+from logmq.server.tls import Tls
 
 _CLIENTS = {"any": "every protocol", "text": "text alone", "kafka": "Kafka alone", "http": "HTTP alone"}
 
@@ -21,8 +22,21 @@ def banner_lines(
         yield f"  also on   {show_address(*address)}, for {_CLIENTS[listen.protocol]}"
     for name, text in facts:
         yield f"  {name:<9} {text}"
-    yield f"  console   http://{show_address(here, port)}/"
-    yield f"  try       printf 'PRODUCE greetings hello-world\\nCONSUME greetings 0\\nQUIT\\n' | nc {here} {port}"
+    scheme = "https" if config.tls == "require" else "http"
+    client = (
+        f"openssl s_client -quiet -connect {show_address(here, port)}"
+        if config.tls == "require"
+        else f"nc {here} {port}"
+    )
+    yield f"  console   {scheme}://{show_address(here, port)}/"
+    yield f"  try       printf 'PRODUCE greetings hello-world\\nCONSUME greetings 0\\nQUIT\\n' | {client}"
+
+
+def tls_facts(tls: Tls | None) -> Iterator[tuple[str, str]]:
+    """What the banner says of TLS, if clients can have it."""
+    if tls is not None:
+        words = "every client must come with it" if tls.required else "clients may come with it"
+        yield "tls", f"{words}; the certificate is valid until {tls.expires:%Y-%m-%d}"
 
 
 def _reachable(host: str) -> str:

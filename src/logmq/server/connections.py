@@ -27,12 +27,13 @@ _log = logging.getLogger(__name__)
 class Connections:
     """Makes a protocol for each accepted connection and knows those that are open."""
 
-    def __init__(self, broker: Broker, config: Config, clock: Clock) -> None:
+    def __init__(self, broker: Broker, config: Config, clock: Clock, *, requires_tls: bool = False) -> None:
         self._broker = broker
         self._clock = clock
         self._config = config
         self._connections_max = config.connections_max
         self._limits = ConnectionLimits.of(config)
+        self._requires_tls = requires_tls
         self._detect_timeout_s = config.detect_timeout_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._gatherer = Gatherer(broker, self._loop)
@@ -73,6 +74,7 @@ class Connections:
             timeout_s=self._detect_timeout_s,
             silence_s=self._config.idle_timeout_ms / 1000,
             on_end=self._undecided.discard,
+            requires_tls=self._requires_tls,
         )
         self._undecided.add(detector)
         return detector

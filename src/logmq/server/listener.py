@@ -6,7 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 _log = logging.getLogger(__name__)
@@ -16,6 +16,9 @@ _ACCEPTS_A_TURN = 128
 _PAUSE_S = 1.0
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _REFUSAL = b"ERR TOO_MANY_CONNECTIONS the broker has all the connections it takes (connections_max); try again later\n"
+
+Connect = Callable[[socket.socket, asyncio.Protocol], Awaitable[None]]
+"""Gives a protocol its transport. Raises: OSError."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -44,6 +47,7 @@ class Listener:
         self._make_protocol: Callable[[], asyncio.Protocol] = asyncio.Protocol
         self._is_full: Callable[[], bool] = bool
         self._on_refused: Callable[[], None] = lambda: None
+        self._connect_socket: Connect = self._connect_plain
         self._connecting: set[asyncio.Task[None]] = set()
         self._resume: asyncio.TimerHandle | None = None
 
@@ -58,19 +62,24 @@ class Listener:
         make_protocol: Callable[[], asyncio.Protocol],
         is_full: Callable[[], bool],
         on_refused: Callable[[], None],
+        connect: Connect | None = None,
     ) -> None:
         """Begin to accept; `is_full` says whether there are as many connections as there may be, and `on_refused` is
-        called for each one that is turned away because of that."""
+        called for each one that is turned away because of that. `connect` makes transports where it takes more than
+        to make them."""
         self._make_protocol = make_protocol
         self._is_full = is_full
         self._on_refused = on_refused
+        self._connect_socket = connect or self._connect_plain
         self._listen()
 
     def _listen(self) -> None:
         self._loop.add_reader(self._socket.fileno(), self._accept)
 
     def close(self) -> None:
-        """Accept nobody any more. Connections that are open stay open."""
+        """Accept nobody any more, and drop those without a transport yet. Connections that are open stay open."""
+        for task in self._connecting:
+            task.cancel()
         if self._socket.fileno() < 0:
             return
         if self._resume is not None:
@@ -116,7 +125,10 @@ class Listener:
 
     async def _connect(self, accepted: socket.socket, protocol: asyncio.Protocol) -> None:
         try:
-            await self._loop.connect_accepted_socket(lambda: protocol, accepted)
-        except OSError as error:
+            await self._connect_socket(accepted, protocol)
+        except (OSError, asyncio.CancelledError) as error:
             accepted.close()
-            protocol.connection_lost(error)  # so that it no longer counts
+            protocol.connection_lost(error if isinstance(error, OSError) else None)  # so that it no longer counts
+
+    async def _connect_plain(self, accepted: socket.socket, protocol: asyncio.Protocol) -> None:
+        await self._loop.connect_accepted_socket(lambda: protocol, accepted)

@@ -26,12 +26,14 @@ from logmq.clock import SYSTEM_CLOCK
 from logmq.config import Config, show_address
 from logmq.errors import StartupError
 from logmq.protocols.detect import Wire
-from logmq.server.banner import banner_lines
+from logmq.server.banner import banner_lines, tls_facts
 from logmq.server.connections import Connections
 from logmq.server.descriptors import raise_descriptor_limit, with_connections_that_fit
 from logmq.server.engines import Engine, open_cluster, open_local
-from logmq.server.listener import Listener, bind
+from logmq.server.handshakes import Handshakes
+from logmq.server.listener import Connect, Listener, bind
 from logmq.server.maintenance import maintain
+from logmq.server.tls import Tls, open_tls
 from logmq.storage.local.files import Directory
 
 _log = logging.getLogger("logmq.server")
@@ -49,6 +51,7 @@ class Server:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._tls: Tls | None = None
         self._stopping = asyncio.Event()
         self._exit_code = EXIT_OK
 
@@ -59,6 +62,7 @@ class Server:
         """
         began = time.perf_counter()
         self._config = with_connections_that_fit(self._config, raise_descriptor_limit())
+        self._tls = open_tls(self._config)
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         async with AsyncExitStack() as stack:
             stack.enter_context(_signals(self._stopping.set))  # whoever reads the banner may ask to stop at once
@@ -68,13 +72,15 @@ class Server:
             listeners, engine, connections = started
             addresses = [listener.address for listener in listeners]
             maintenance = asyncio.create_task(maintain(engine.store))
-            for line in banner_lines(self._config, addresses, engine.facts, time.perf_counter() - began):
+            connect = None if self._tls is None else self._serve_tls(self._tls, stack)
+            facts = [*engine.facts, *tls_facts(self._tls)]
+            for line in banner_lines(self._config, addresses, facts, time.perf_counter() - began):
                 print(line, file=sys.stderr, flush=True)  # noqa: T201
             # What was made until now stays until the end: the collector need not look at it again.
             gc.collect()
             gc.freeze()
             for listener, wire in zip(listeners, self._wires(), strict=True):
-                listener.start(partial(connections.new, wire), connections.is_full, connections.refused)
+                listener.start(partial(connections.new, wire), connections.is_full, connections.refused, connect)
             await self._stopping.wait()
             _log.info("stopping", extra={"connections": len(connections)})
             for listener in listeners:
@@ -100,7 +106,20 @@ class Server:
                 return None
             listeners = self._bind(stack)
         broker = await Broker.start(engine.meta, engine.store, config, SYSTEM_CLOCK)
-        return listeners, engine, Connections(broker, config, SYSTEM_CLOCK)
+        requires_tls = False
+        if self._tls is not None:
+            broker.metrics.tls = self._tls.metrics
+            requires_tls = self._tls.required
+        return listeners, engine, Connections(broker, config, SYSTEM_CLOCK, requires_tls=requires_tls)
+
+    def _serve_tls(self, tls: Tls, stack: AsyncExitStack) -> Connect:
+        """Follow the certificate's files until `stack` ends; returns what connects clients."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, tls.reload)
+        stack.callback(loop.remove_signal_handler, signal.SIGHUP)
+        watching = asyncio.create_task(tls.watch())
+        stack.callback(watching.cancel)
+        return Handshakes(tls, silence_s=self._config.idle_timeout_ms / 1000).connect
 
     def _fail(self, error: BaseException, exit_code: int) -> None:
         """Nothing can be acknowledged any more."""

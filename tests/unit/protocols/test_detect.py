@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 
 import pytest
@@ -89,7 +90,7 @@ class Listening(asyncio.Protocol):
 class Port:
     """A detector with its transport, and the protocols it passed the transport on to."""
 
-    def __init__(self, *wires: Wire) -> None:
+    def __init__(self, *wires: Wire, requires_tls: bool = False, has_tls: bool = False) -> None:
         self.made: list[Listening] = []
         self.ended: list[Detector] = []
         self.time = ManualTime()
@@ -99,8 +100,11 @@ class Port:
             timeout_s=10,
             silence_s=600,
             on_end=self.ended.append,
+            requires_tls=requires_tls,
         )
         self.transport = FakeTransport(self.detector)
+        if has_tls:
+            self.transport.extra["sslcontext"] = object()
         self.detector.connection_made(self.transport)
 
     def make(self) -> Listening:
@@ -178,13 +182,21 @@ async def test_http_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert port.transport.written.endswith(b"\r\n\r\n")
 
 
-@pytest.mark.parametrize("first", [b"\x16\x03\x01", b"\x00\x00\x00\x20"])
-async def test_others_are_closed(first: bytes) -> None:
-    """A Kafka or TLS client without a protocol would not understand an answer: it is closed."""
+@pytest.mark.parametrize(
+    ("first", "answer", "words"),
+    [
+        (b"\x16\x03\x01", bytes.fromhex("15030300020228"), "there is no TLS here"),
+        (b"\x00\x00\x00\x20", b"", "its protocol is not spoken here"),
+    ],
+)
+async def test_others_are_closed(first: bytes, answer: bytes, words: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A TLS client gets an alert, a Kafka client, which would not understand an answer, nothing. The log says why."""
+    caplog.set_level(logging.INFO)
     port = Port()
     port.detector.data_received(first)
     port.detector.data_received(b"more")
-    assert port.transport.closed and not port.transport.written and not port.made
+    assert port.transport.closed and port.transport.written == answer and not port.made
+    assert [record.message for record in caplog.records] == [f"refused a client: {words}"]
     await settle()
     assert port.ended == [port.detector] and port.time.timer_count == 0
 
@@ -195,6 +207,44 @@ async def test_text_is_told() -> None:
     port.detector.data_received(b"PRODUCE t x\n")
     assert port.transport.written == b"ERR WRONG_PROTOCOL this port speaks Kafka, not text\n"
     assert port.transport.closed and not port.made
+
+
+async def test_text_is_told_that_tls_is_required() -> None:
+    """As an ERR line, whatever it asked; nothing of it is carried out."""
+    port = Port(requires_tls=True)
+    port.detector.data_received(b"PRODUCE t x\n")
+    assert port.transport.written.startswith(b"ERR TLS_REQUIRED this port takes clients with TLS alone: ")
+    assert port.transport.written.endswith(b"\n") and port.transport.closed and not port.made
+
+
+async def test_http_is_told_that_tls_is_required() -> None:
+    """As a problem document; a HEAD gets the head alone."""
+    port = Port(Wire.HTTP, requires_tls=True)
+    port.detector.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    head, body = bytes(port.transport.written).split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ") and b"Content-Type: application/problem+json" in head
+    assert b"Content-Length: %d\r\n" % len(body) in head and json.loads(body)["code"] == "TLS_REQUIRED"
+    assert port.transport.closed and not port.made
+    port = Port(Wire.HTTP, requires_tls=True)
+    port.detector.data_received(b"HEAD / HTTP/1.1\r\n")
+    assert port.transport.written == head + b"\r\n\r\n"
+
+
+async def test_kafka_is_closed_where_tls_is_required(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a word to the client, and with a line in the log."""
+    caplog.set_level(logging.INFO)
+    port = Port(Wire.KAFKA, requires_tls=True)
+    port.detector.data_received(b"\x00\x00\x00\x20")
+    assert port.transport.closed and not port.transport.written and not port.made
+    (record,) = caplog.records
+    assert "without TLS, which is required" in record.message and record.__dict__["wire"] == "Kafka"
+
+
+async def test_clients_with_tls_are_served_where_it_is_required() -> None:
+    """Whatever they speak."""
+    port = Port(Wire.KAFKA, requires_tls=True, has_tls=True)
+    port.detector.data_received(b"\x00\x00\x00\x20")
+    assert port.made[0].heard == ["made", b"\x00\x00\x00\x20"]
 
 
 async def test_eof_before_it_is_known() -> None:

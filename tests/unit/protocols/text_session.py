@@ -26,6 +26,7 @@ class FakeTransport(asyncio.Transport):
     def __init__(self, protocol: asyncio.Protocol | None = None) -> None:
         super().__init__()
         self.protocol = protocol
+        self.extra: dict[str, Any] = {"peername": ("198.51.100.7", 4711)}
         self.written = bytearray()
         self.write_count = 0
         self.room: int | None = None
@@ -86,7 +87,7 @@ class FakeTransport(asyncio.Transport):
         self.protocol.connection_lost(None)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return {"peername": ("198.51.100.7", 4711)}.get(name, default)
+        return self.extra.get(name, default)
 
 
 class ManualTime:

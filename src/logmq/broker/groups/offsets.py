@@ -8,32 +8,27 @@ Each commit is a record of the topic `__consumer_offsets`, a line of JSON:
     {"group": "billing", "membership": {...}}       who is in it (see membership.py); null when nobody is any more
 
 "metadata" and "leader_epoch" stand beside the offset if the client gave them. The last record of a group and partition
-counts. The table in memory is made by reading the log from its start; when the log has grown to several times the
-table's size, the table is appended as a whole and what is before it is trimmed.
+counts. How the table in memory is made of the log, and the log kept short, is told in table_log.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from logmq.errors import Damaged, InvalidGroupName, LogMQError
-from logmq.limits import GROUP_NAME_SIZE_MAX, OFFSETS_LOG_SIZE_MIN, READ_SIZE
+from logmq.broker.table_log import TableLog
+from logmq.errors import InvalidGroupName, LogMQError
+from logmq.limits import GROUP_NAME_SIZE_MAX
 from logmq.model import TopicPartition
-from logmq.records import frames
-from logmq.storage.engine import Append, Appended, Appending, LogStore
-
-_log = logging.getLogger(__name__)
+from logmq.storage.engine import Appended, Appending, LogStore
 
 OFFSETS_TOPIC = "__consumer_offsets"
 NO_LEADER_EPOCH = -1
 
-_PARTITION = TopicPartition(OFFSETS_TOPIC, 0)
 _RECORD_SIZE_TYPICAL = 100
 
 
@@ -61,6 +56,7 @@ class CommittedOffsets:
 
     def __init__(self, store: LogStore) -> None:
         self._store = store
+        self._log = TableLog(store, OFFSETS_TOPIC)
         self._groups: dict[str, dict[TopicPartition, CommittedOffset]] = {}
         """Groups that have offsets, and only those."""
         self._memberships: dict[str, bytes] = {}
@@ -70,7 +66,6 @@ class CommittedOffsets:
         """Bytes of metadata and memberships in the table."""
         self._appending: Counter[str] = Counter()
         """Appends under way, by group."""
-        self._compacting: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
         """Read the log from its start. Raises: Unavailable.
@@ -78,22 +73,12 @@ class CommittedOffsets:
         Commits in a damaged range are lost, which is reported: their groups go on from an earlier commit and read some
         messages again. A broker that did not start because of them would help nobody.
         """
-        offset = self._store.bounds(_PARTITION).log_start_offset
-        while True:
-            try:
-                chunk = await self._store.read(_PARTITION, offset, READ_SIZE)
-            except Damaged as damage:
-                _log.error("committed offsets are lost", extra={"reason": str(damage)})
-                for group in list(self._memberships):  # what was read so far may be outdated by what is lost
-                    self._set_membership(group, None)
-                offset = damage.next_offset
-                continue
-            if not chunk.data:
-                return
-            starts, end = frames.walk(chunk.data)
-            for payload in frames.cut(chunk.data, starts, end):
-                self._read(payload)
-            offset = chunk.next_offset
+        await self._log.load(self._read, self._forget_memberships)
+
+    def _forget_memberships(self) -> None:
+        """What was read so far may be outdated by what is lost."""
+        for group in list(self._memberships):
+            self._set_membership(group, None)
 
     def _read(self, payload: bytes) -> None:
         fields = json.loads(payload)
@@ -208,33 +193,16 @@ class CommittedOffsets:
     async def _store_payloads(self, groups: set[str], payloads: list[bytes]) -> None:
         self._appending.update(groups)
         try:
-            await self._append(payloads)
+            await asyncio.ensure_future(_only_result(self._store.append([self._log.rows(payloads)])))
         finally:
             self._appending -= Counter(groups)
-
-    def _append(self, payloads: list[bytes]) -> asyncio.Future[Appended]:
-        data, starts = frames.encode(payloads)
-        results = self._store.append([Append(_PARTITION, data, starts, starts, len(data))])
-        return asyncio.ensure_future(_only_result(results))
 
     # -- compaction --------------------------------------------------------------------------------------------------
 
     def _compact_if_grown(self) -> None:
         # With an append under way the table would lack what is already in the log.
-        if self._appending or self._compacting is not None:
-            return
-        size = self._store.bounds(_PARTITION).high_watermark - self._store.bounds(_PARTITION).log_start_offset
-        table_size = _RECORD_SIZE_TYPICAL * self._count + self._size
-        if (self._count or self._memberships) and size > max(OFFSETS_LOG_SIZE_MIN, 4 * table_size):
-            self._compacting = asyncio.ensure_future(self._compact(self._append(self._table())))
-
-    async def _compact(self, appended: asyncio.Future[Appended]) -> None:
-        try:
-            await self._store.trim(_PARTITION, (await appended).first_offset)
-        except LogMQError:
-            pass  # the log stays as long as it is; a later commit tries again
-        finally:
-            self._compacting = None
+        if not self._appending and (self._count or self._memberships):
+            self._log.compact_if_grown(_RECORD_SIZE_TYPICAL * self._count + self._size, self._table)
 
     def _table(self) -> list[bytes]:
         offsets = [

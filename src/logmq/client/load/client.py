@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 from collections import deque
 from collections.abc import Callable
 
 from logmq.client.address import Address
 from logmq.client.errors import CannotConnect
+from logmq.client.load.tls_socket import connect
 from logmq.client.load.window import Window
 from logmq.client.load.wire import Exchange, WrongServer, count_error
+from logmq.client.tls import explain
 
 _OPENING_TIMEOUT_S = 10.0
 _RECEIVE_SIZE_ONE = 4096
@@ -45,14 +48,15 @@ class Client:
         self._window: Window | None = None
         self.closed = False
         try:
-            self._socket = socket.create_connection((address.host, address.port), timeout=_OPENING_TIMEOUT_S)
+            self._socket = connect(address, _OPENING_TIMEOUT_S)
             try:
                 self._open()
             except BaseException:
                 self._socket.close()
                 raise
         except OSError as error:
-            raise CannotConnect(str(address), error.strerror or str(error)) from error
+            words = explain(error) if isinstance(error, ssl.SSLError) else error.strerror or str(error)
+            raise CannotConnect(str(address), words) from error
 
     def _open(self) -> None:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

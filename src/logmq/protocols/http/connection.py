@@ -22,7 +22,6 @@ from typing import Any, cast
 import httptools
 import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -47,6 +46,7 @@ from logmq.protocols.http.problems import (
     WrongVersion,
     problem_of,
 )
+from logmq.protocols.http.turns import Flow, Turn, answer
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ _log = logging.getLogger(__name__)
 class HttpConnection(HttpToolsProtocol):
     """Parses requests and runs the application for each, one after another."""
 
-    flow: _Flow
+    flow: Flow
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class HttpConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take over a transport whose first bytes are there already."""
         super().connection_made(transport)
-        self.flow = _Flow(transport)
+        self.flow = Flow(transport)
         self._begin_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -221,7 +221,8 @@ class HttpConnection(HttpToolsProtocol):
         self._set_date()
         super().on_headers_complete()
         if not self.parser.should_upgrade():
-            self.cycle.transport = cast(asyncio.Transport, _Turn(self, self.cycle))
+            turn = Turn(self.transport, partial(self._end_answer, self.cycle))
+            self.cycle.transport = cast(asyncio.Transport, turn)
 
     def on_body(self, body: bytes) -> None:
         """See uvicorn."""
@@ -273,7 +274,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, partial(_answer, app, cycle))
+        super()._start_asgi_task(cycle, partial(answer, app, cycle))
 
     def _set_date(self) -> None:
         """Every answer says when it was made (RFC 9110, 6.6.1)."""
@@ -298,7 +299,7 @@ class HttpConnection(HttpToolsProtocol):
         elif self._half_closed:
             self._close()
 
-    def end_answer(self, cycle: RequestResponseCycle) -> None:
+    def _end_answer(self, cycle: RequestResponseCycle) -> None:
         """An answer is complete, or cannot be completed, and ends the connection.
 
         Where the client is still sending it is given time to read the answer: to close would reset the connection.
@@ -400,87 +401,6 @@ class HttpConnection(HttpToolsProtocol):
                 extra={"peer": self.client, "waiting_bytes": waiting},
             )
             self.transport.abort()
-
-
-class _Flow(FlowControl):
-    """Flow control that can be told not to read whoever asks for it."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__(transport)
-        self._held = False
-
-    def hold(self) -> None:
-        """Read nothing until `release`."""
-        self._held = True
-        if not self._transport.is_closing():
-            self.pause_reading()
-
-    def release(self) -> None:
-        """Read again."""
-        self._held = False
-        self.resume_reading()
-
-    def resume_reading(self) -> None:
-        """See uvicorn."""
-        if not self._held:
-            super().resume_reading()
-
-
-async def _answer(app: Any, cycle: RequestResponseCycle, scope: Any, receive: Any, send: Callable[[Any], Any]) -> None:
-    """Run the application.
-
-    An answer that does not wait for the rest of its request ends the connection: a client that did not send the rest,
-    because the answer told it so, would not agree with us where its next request begins.
-    """
-
-    turn = cast(_Turn, cycle.transport)
-
-    async def send_announcing(message: Any) -> None:
-        if cycle.more_body and not cycle.response_started:
-            cycle.keep_alive = False
-        if message["type"] == "http.response.start" and scope["method"] != "HEAD":
-            turn.expect_body(message)
-        await send(message)
-
-    await app(scope, receive, send_announcing)
-
-
-class _Turn:
-    """The transport as an answer sees it: how it ends is the connection's business.
-
-    Head and body go out by one system call where the whole body follows at once: that is a tenth of what a small
-    request costs, and wakes the client once.
-    """
-
-    __slots__ = ("_connection", "_cycle", "_expects_body", "_head")
-
-    def __init__(self, connection: HttpConnection, cycle: RequestResponseCycle) -> None:
-        self._connection = connection
-        self._cycle = cycle
-        self._expects_body = False
-        self._head = b""
-
-    def expect_body(self, start: Any) -> None:
-        """This is the message that begins the answer: if it knows the length, the body is at hand."""
-        self._expects_body = any(name == b"content-length" for name, _ in start["headers"])
-
-    def write(self, data: bytes) -> None:
-        """Write a part of the answer, or keep it until the next one."""
-        if self._expects_body:
-            self._expects_body = False
-            self._head = data
-            return
-        if self._head:
-            data, self._head = self._head + data, b""
-        self._connection.transport.write(data)
-
-    def is_closing(self) -> bool:
-        """Whether nothing more can be written."""
-        return self._connection.transport.is_closing()
-
-    def close(self) -> None:
-        """The answer ends the connection."""
-        self._connection.end_answer(self._cycle)
 
 
 def _refusal_of(error: httptools.HttpParserError, method: bytes) -> RequestProblem:

@@ -103,6 +103,7 @@ CODE_MEANINGS: Mapping[str, str] = {
     "OUT_OF_RANGE": "the offset lies before the first message that is kept; the reason names the range",
     "THROTTLED": "too much is waiting; nothing was stored, the reason says when to try again",
     "TIMEOUT": "the rest of a line or message did not come in time; the connection is closed",
+    "TLS_REQUIRED": "this port takes clients with TLS alone (tls); the connection is closed",
     "TOO_MANY_CONNECTIONS": "the broker has all the connections it takes (connections_max); this one is closed",
     "TOPIC_EXISTS": "a topic of that name is there already",
     "TRY_AGAIN": "nothing was stored, the same request may work later",
@@ -116,8 +117,8 @@ CODE_MEANINGS: Mapping[str, str] = {
     "UNREADABLE": "the messages cannot be shown as text; the reason names the next readable offset",
     "WRONG_PROTOCOL": "this port is for another protocol (listen); the connection is closed",
 }
-"""What each code means, as docs/text-protocol.md has it. TOO_MANY_CONNECTIONS and WRONG_PROTOCOL are sent before there
-is a parser, by the listener and the detector."""
+"""What each code means, as docs/text-protocol.md has it. TOO_MANY_CONNECTIONS, TLS_REQUIRED and WRONG_PROTOCOL are sent
+before there is a parser, by the listener and the detector."""
 
 OK = b"OK\n"
 PONG = b"PONG\n"

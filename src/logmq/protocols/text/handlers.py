@@ -93,8 +93,7 @@ def describe_group(broker: Broker, request: DescribeGroup) -> bytes:
     offsets = sorted(broker.group_offsets(request.group).items())
     for partition, offset in offsets:
         bounds = broker.bounds(partition)
-        lag = max(0, bounds.high_watermark - max(offset, bounds.log_start_offset))
-        lines.append(f"OFFSET {partition} {offset} {bounds.high_watermark} {lag}\n".encode())
+        lines.append(f"OFFSET {partition} {offset} {bounds.high_watermark} {bounds.lag(offset)}\n".encode())
     return b"".join(lines) + end(len(offsets))
 
 

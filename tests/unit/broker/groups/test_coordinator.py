@@ -13,7 +13,8 @@ import pytest
 from tests.contract.stores import Bench, LocalBackend, append
 from tests.unit.broker.groups.scene import request, subscription
 
-from logmq.broker.groups import coordinator, offsets
+from logmq.broker import table_log
+from logmq.broker.groups import coordinator
 from logmq.broker.groups.consumer_groups import ConsumerGroups
 from logmq.broker.groups.coordinator import GroupCoordinator
 from logmq.broker.groups.group import GroupState
@@ -119,7 +120,7 @@ async def test_commits_at_the_same_time(tmp_path: Path) -> None:
 
 async def test_the_log_is_compacted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log of offsets does not grow with the number of commits, and compaction loses none."""
-    monkeypatch.setattr(offsets, "OFFSETS_LOG_SIZE_MIN", 16 * KIB)
+    monkeypatch.setattr(table_log, "OFFSETS_LOG_SIZE_MIN", 16 * KIB)
     bench = Bench()
     expected: dict[str, Mapping[TopicPartition, CommittedOffset]] = {}
     async with coordinating(tmp_path, bench) as groups:
@@ -150,7 +151,7 @@ async def test_a_damaged_log_of_offsets(tmp_path: Path, caplog: pytest.LogCaptur
         found = {name: groups.offsets.get(name, ORDERS) for name in groups.offsets.groups()}
     assert found["g0000"] == CommittedOffset(0, 0) and found["g0999"] == CommittedOffset(999, 0)
     assert 500 < len(found) < 1_000
-    assert "committed offsets are lost" in caplog.text
+    assert "rows of a table are lost" in caplog.text
 
 
 async def test_members_hear_of_a_generation_when_it_is_stored(groups: GroupCoordinator) -> None:
@@ -195,7 +196,7 @@ async def test_a_restart_while_the_members_are_being_stored(groups: GroupCoordin
 
 async def test_memberships_survive_compaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The records of members are part of the table that a compacted log begins with; who left is not."""
-    monkeypatch.setattr(offsets, "OFFSETS_LOG_SIZE_MIN", 4 * KIB)
+    monkeypatch.setattr(table_log, "OFFSETS_LOG_SIZE_MIN", 4 * KIB)
     bench = Bench()
     async with coordinating(tmp_path, bench) as groups:
         for name in ("g", "h"):

@@ -32,6 +32,7 @@ async def test_the_broker_is_described(http: HttpStage) -> None:
     assert described["data_dir"] == str(http.context.config.data_dir)
     assert (described["sync"], described["ready"], described["status"]) == ("never", True, "ready")
     assert described["connections"] == {"text": 1, "kafka": 0, "http": 2, "undecided": 0, "total": 3, "max": 10000}
+    assert described["tls"] == {"mode": "off", "certificate_expires_ms": None}
     assert described["disk"]["log_size_bytes"] > 60
     assert 0 < described["disk"]["free_bytes"] < described["disk"]["total_bytes"]
     assert described["recovery"]["clean"]

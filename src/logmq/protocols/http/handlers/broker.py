@@ -39,6 +39,13 @@ class Recovery(msgspec.Struct, frozen=True):
     repaired_indexes: int
 
 
+class Tls(msgspec.Struct, frozen=True):
+    """Whether clients may come with TLS (`on`) or must (`require`), and when the broker's certificate expires."""
+
+    mode: str
+    certificate_expires_ms: int | None
+
+
 class BrokerAnswer(msgspec.Struct, frozen=True):
     """What the broker is. `connections` are the open ones by protocol, with their `total` and the `max`."""
 
@@ -53,6 +60,7 @@ class BrokerAnswer(msgspec.Struct, frozen=True):
     topic_count: int
     partition_count: int
     connections: dict[str, int]
+    tls: Tls
     disk: Disk
     recovery: Recovery
 
@@ -132,6 +140,7 @@ async def describe_broker(request: Request) -> Response:
             topic_count=sum(not topic.internal for topic in topics),
             partition_count=sum([topic.partition_count for topic in topics if not topic.internal]),
             connections=_connections(context),
+            tls=_tls(broker),
             disk=Disk(held.disk_free_size, held.disk_size, held.log_size),
             recovery=Recovery(
                 found.clean,
@@ -217,6 +226,11 @@ def _connections(context: Context) -> dict[str, int]:
     kept = context.broker.metrics.connections.open
     counts = {name: len(kept.get(name, ())) for name in ("text", "kafka", "http", "undecided")}
     return counts | {"total": sum(counts.values()), "max": context.config.connections_max}
+
+
+def _tls(broker: Broker) -> Tls:
+    expiry_s = broker.metrics.tls.certificate_expiry_s
+    return Tls(broker.metrics.tls.mode, None if expiry_s is None else round(expiry_s * 1000))
 
 
 def _durations(histogram: Histogram) -> Durations:

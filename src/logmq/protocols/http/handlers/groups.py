@@ -366,16 +366,15 @@ def _offset(
         None if committed is None else committed.committed_ms,
         bounds.log_start_offset,
         bounds.high_watermark,
-        None if committed is None else _lag(context, partition, committed.offset),
+        None if committed is None else bounds.lag(committed.offset),
         offset_unit(topic),
         member_id,
     )
 
 
 def _lag(context: Context, partition: TopicPartition, offset: int) -> int:
-    """How far an offset is from the end; what is not kept any more cannot be read and does not count."""
+    """In a list's sum a partition that was dropped a moment ago counts nothing."""
     try:
-        bounds = context.broker.bounds(partition)
+        return context.broker.bounds(partition).lag(offset)
     except LogMQError:
         return 0
-    return max(0, bounds.high_watermark - max(offset, bounds.log_start_offset))

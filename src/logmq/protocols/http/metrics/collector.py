@@ -32,7 +32,10 @@ class BrokerCollector:
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
-        parts = (self._about, self._connections, self._requests, self._storage, self._cluster, self._recovery)
+        parts = (
+            *(self._about, self._connections, self._tls, self._requests),
+            *(self._storage, self._cluster, self._recovery),
+        )
         return chain.from_iterable(part() for part in parts)
 
     def _about(self) -> Iterator[Metric]:
@@ -54,6 +57,13 @@ class BrokerCollector:
         accepted = connections.accepted.items()
         yield _counters("logmq_connections_accepted_total", [((name,), count) for name, count in accepted])
         yield _counter("logmq_connections_refused_total", connections.refused)
+
+    def _tls(self) -> Iterator[Metric]:
+        tls = self._broker.metrics.tls
+        expiry_s = tls.certificate_expiry_s
+        yield _gauges("logmq_tls_certificate_expiry_timestamp_seconds", [] if expiry_s is None else [((), expiry_s)])
+        yield _counter("logmq_tls_handshakes_total", tls.handshakes)
+        yield _counter("logmq_tls_handshake_failures_total", tls.failures)
 
     def _requests(self) -> Iterator[Metric]:
         kinds = [

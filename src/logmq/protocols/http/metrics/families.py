@@ -38,6 +38,11 @@ FAMILIES: Mapping[str, Family] = {
     "logmq_connections_max": Family("gauge", "Connections that the broker takes (connections_max)"),
     "logmq_connections_accepted_total": Family("counter", "Connections whose protocol became known", ("protocol",)),
     "logmq_connections_refused_total": Family("counter", "Connections turned away because there were too many"),
+    "logmq_tls_certificate_expiry_timestamp_seconds": Family(
+        "gauge", "When the broker's certificate expires, in seconds since 1970; not there without TLS"
+    ),
+    "logmq_tls_handshakes_total": Family("counter", "TLS handshakes that succeeded"),
+    "logmq_tls_handshake_failures_total": Family("counter", "TLS handshakes that failed or were never finished"),
     "logmq_requests_total": Family(
         "counter", "Requests by Kafka API, text command, or HTTP method and route", ("protocol", "api")
     ),

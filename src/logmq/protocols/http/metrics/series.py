@@ -141,10 +141,9 @@ def _add_offsets(lines: Lines, broker: Broker, group: str, offsets: Iterable[tup
     count = 0
     for partition, offset in offsets:
         try:
-            bounds = broker.bounds(partition)
+            lag = broker.bounds(partition).lag(offset)
         except LogMQError:
             continue  # dropped a moment ago
-        lag = max(0, bounds.high_watermark - max(offset, bounds.log_start_offset))
         label = f'{{consumergroup="{group}",partition="{partition.index}",topic="{partition.topic}"}}'
         current.append(f"kafka_consumergroup_current_offset{label} {offset}\n")
         lags.append(f"kafka_consumergroup_lag{label} {lag}\n")

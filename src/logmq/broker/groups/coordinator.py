@@ -188,7 +188,7 @@ class GroupCoordinator:
                 return refused
             classic = None
         if name not in self.consumers and len(self._groups) + len(self.consumers) >= GROUP_COUNT_MAX:
-            return ConsumerAnswer(Refusal.GROUP_FULL, f"there are {GROUP_COUNT_MAX} groups already")
+            return ConsumerAnswer(Refusal.GROUP_FULL, f"there are {GROUP_COUNT_MAX} groups already; delete one")
         answer = self.consumers.heartbeat(name, beat)
         if classic is not None and name in self.consumers:
             self._drop(name)
@@ -219,7 +219,7 @@ class GroupCoordinator:
         refusal = self._check_commit(check_group_name(name), caller, generation)
         if refusal is None and offsets:
             if not self.offsets.of_group(name) and self.offsets.group_count >= GROUP_COUNT_MAX:
-                raise Throttled(f"there are {GROUP_COUNT_MAX} groups already")
+                raise Throttled(f"there are {GROUP_COUNT_MAX} groups already; delete one")
             await self.offsets.commit(name, offsets)
         return refusal
 

@@ -86,10 +86,11 @@ class Streams:
         async with self._opening:
             if self._opened is not None:
                 return
-            self._opened = await StreamTable.open(self._broker, self._context.clock)
-            for stream in self._table:
+            table = await StreamTable.open(self._broker, self._context.clock)
+            for stream in table:
                 if stream.row.deleted and self._topic_or_none(stream) is not None:
                     await self._broker.drop_topic(stream.name)
+            self._opened = table  # not before: what fails here is begun anew by the next request
             self._expiring = asyncio.ensure_future(self._expire())
 
     # -- finding -----------------------------------------------------------------------------------------------------
@@ -161,7 +162,7 @@ class Streams:
                 _check_same(stream, wanted)
                 return stream, False
             if len(self._table) >= STREAM_COUNT_MAX:
-                raise Refused(429, "TOO_MANY_STREAMS", f"there are {STREAM_COUNT_MAX} streams, as many as there may be")
+                raise Refused(429, "TOO_MANY_STREAMS", f"there are {STREAM_COUNT_MAX} streams already; delete one")
             return await self._create(name, wanted), True
 
     async def _create(self, name: str, wanted: Wanted) -> Stream:

@@ -2,7 +2,7 @@
 #
 #   make serve                        the broker on port 8080, its data in ./data
 #   make serve ARGS="--port 9000"     the same with flags of `logmq serve`
-#   make test                         every check, under three minutes
+#   make test                         every check, under six minutes
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,7 +28,7 @@ serve: $(VENV)/.installed ## Start the broker on port 8080 with ./data; flags in
 	@exec $(BIN)/logmq serve $(ARGS)
 
 # The tests run even when the lint fails, so that one run shows all there is to mend; their closing line comes last.
-test: $(VENV)/.installed-dev ## Every check and all tests but the long ones, under three minutes
+test: $(VENV)/.installed-dev ## Every check and all tests but the long ones, under six minutes
 	@status=0; \
 	$(MAKE) --no-print-directory --keep-going lint || status=1; \
 	$(PYTEST) -m "not long" $(PYTEST_ARGS) || status=1; \

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from logmq.model import TopicPartition
+from logmq.storage.calls import Call
 from logmq.storage.engine import Append, Appended
-from logmq.storage.local.commit import Call
 from logmq.storage.local.log import Log
 
 

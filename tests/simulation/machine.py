@@ -12,7 +12,7 @@ from tests.simulation.small_limits import SmallLimits
 from tests.simulation.workload import make_append, make_spec
 
 from logmq.model import TopicPartition
-from logmq.storage.local.commit import Call
+from logmq.storage.calls import Call
 
 LIMITS = SmallLimits(
     segment_size=10_000,

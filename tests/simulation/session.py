@@ -13,9 +13,10 @@ from tests.simulation.stepping_clock import SteppingClock
 
 from logmq.errors import LogMQError
 from logmq.model import TopicPartition
+from logmq.storage.calls import Call
 from logmq.storage.engine import LogSpec
 from logmq.storage.local.checkpointer import Plan
-from logmq.storage.local.commit import Call, Commits
+from logmq.storage.local.commit import Commits
 from logmq.storage.local.index import Entry
 from logmq.storage.local.journal import create_journal_file
 from logmq.storage.local.log import Log, LogState, create_segment

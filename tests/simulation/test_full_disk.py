@@ -15,7 +15,7 @@ from tests.simulation.small_limits import SmallLimits
 from tests.simulation.workload import Workload, make_append
 
 from logmq.errors import DiskFull
-from logmq.storage.local.commit import Call
+from logmq.storage.calls import Call
 
 
 class Shortage:

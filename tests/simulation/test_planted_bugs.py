@@ -12,10 +12,11 @@ from tests.simulation import campaign, test_failing_calls, test_full_disk
 from tests.simulation.disk import SimulatedFile
 from tests.simulation.ledger import Violation
 
+from logmq.storage.calls import Call
 from logmq.storage.local import checkpoint, checkpointer, recovery
 from logmq.storage.local.checkpoint import Checkpoint
 from logmq.storage.local.checkpointer import DirtySegment
-from logmq.storage.local.commit import Call, Commits
+from logmq.storage.local.commit import Commits
 from logmq.storage.local.files import Files, SyncFailed
 from logmq.storage.local.journal import HEADER_SIZE, FileHeader, Journal, JournalFile, encode_header
 from logmq.storage.local.log import Log, Written

@@ -25,8 +25,8 @@ from tests.simulation.workload import make_append, make_spec
 
 from logmq.errors import OffsetOutOfRange
 from logmq.model import TopicPartition
+from logmq.storage.calls import Call
 from logmq.storage.engine import Append
-from logmq.storage.local.commit import Call
 
 PARTITIONS = [TopicPartition("a", 0), TopicPartition("a", 1), TopicPartition("b", 0)]
 MODES: list[SyncMode] = ["always", "interval", "never"]

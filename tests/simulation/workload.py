@@ -11,8 +11,8 @@ from tests.simulation.small_limits import SmallLimits
 
 from logmq.model import Format, TopicPartition, TopicSettings
 from logmq.records import frames
+from logmq.storage.calls import Call
 from logmq.storage.engine import Append, LogSpec
-from logmq.storage.local.commit import Call
 from logmq.storage.local.journal import HEADER_SIZE, Kind, Part, decode_header, encode_record
 from logmq.storage.local.names import parse_journal, parse_segment, stored_partition
 

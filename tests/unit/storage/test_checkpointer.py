@@ -14,8 +14,9 @@ from tests.simulation.stepping_clock import SteppingClock
 from tests.simulation.workload import make_append, make_spec
 
 from logmq.model import TopicPartition
+from logmq.storage.calls import Call
 from logmq.storage.local import checkpoint
-from logmq.storage.local.commit import Call, Commits
+from logmq.storage.local.commit import Commits
 from logmq.storage.local.files import SyncFailed
 from logmq.storage.local.recovery import recover
 

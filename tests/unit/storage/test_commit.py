@@ -11,8 +11,8 @@ from tests.simulation.workload import make_append
 
 from logmq.errors import DiskFull, UnknownPartition
 from logmq.model import TopicPartition
+from logmq.storage.calls import Call
 from logmq.storage.engine import Appended
-from logmq.storage.local.commit import Call
 from logmq.storage.local.journal import HEADER_SIZE, Kind, decode_header, decode_record
 
 A, B = TopicPartition("a", 0), TopicPartition("b", 0)

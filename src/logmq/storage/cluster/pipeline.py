@@ -22,7 +22,7 @@ from logmq.errors import LogMQError, NotLeader, Throttled, Unavailable
 from logmq.limits import CLUSTER_OBJECT_SIZE_MAX, CLUSTER_OBJECTS_IN_FLIGHT
 from logmq.metrics import ClusterMetrics
 from logmq.model import TopicPartition
-from logmq.storage.cluster.calls import WaitingCall
+from logmq.storage.calls import PendingCall
 from logmq.storage.cluster.formats import WAL, Head
 from logmq.storage.cluster.leadership import Fenced, Leadership
 from logmq.storage.cluster.partitions import Partitions
@@ -80,7 +80,7 @@ class Pipeline:
         self._plan = Plan(partitions, [head.object for head in leadership.heads])
         self._loop = asyncio.get_running_loop()
         self._number = 0
-        self._calls: list[WaitingCall] = []
+        self._calls: list[PendingCall] = []
         self._trims: dict[int, int] = {}
         self._drops: list[int] = []
         self._changes: list[asyncio.Future[None]] = []
@@ -93,9 +93,9 @@ class Pipeline:
 
     # -- taking ------------------------------------------------------------------------------------------------------
 
-    def append(self, appends: Sequence[Append], *, atomic: bool) -> WaitingCall:
+    def append(self, appends: Sequence[Append], *, atomic: bool) -> PendingCall:
         """See `LogStore.append`."""
-        call = WaitingCall(appends, atomic=atomic)
+        call = PendingCall(appends, sum([len(append.data) for append in appends]), atomic=atomic)
         refused = self._refusal()
         if refused is not None:
             call.complete([refused] * len(appends))
@@ -170,7 +170,7 @@ class Pipeline:
         self._queue.put_nowait(batch)
         self._schedule()
 
-    def _take_calls(self) -> list[WaitingCall]:
+    def _take_calls(self) -> list[PendingCall]:
         """Those that fit into one object, one at least; the others wait for the next."""
         size = count = 0
         for call in self._calls:
@@ -268,7 +268,7 @@ class Pipeline:
         self._make_room()
         self._schedule()
 
-    def _answer(self, call: WaitingCall, results: list[AppendResult]) -> None:
+    def _answer(self, call: PendingCall, results: list[AppendResult]) -> None:
         self.waiting_bytes -= call.size
         self.waiting_calls -= 1
         call.complete(results)

@@ -18,7 +18,7 @@ from logmq.errors import LogMQError
 from logmq.limits import CLUSTER_EXTENT_SIZE_MAX
 from logmq.model import Format
 from logmq.records.codec import CODECS
-from logmq.storage.cluster.calls import WaitingCall
+from logmq.storage.calls import PendingCall
 from logmq.storage.cluster.formats import (
     LANE_COUNT,
     Piece,
@@ -42,7 +42,7 @@ class Batch:
     body: int
     """Where the object's body begins."""
     sections: list[Section]
-    calls: list[WaitingCall]
+    calls: list[PendingCall]
     results: list[list[AppendResult]]
     changes: list[asyncio.Future[None]]
     """Of trims and drops."""
@@ -85,7 +85,7 @@ class Plan:
 
     def batch(
         self,
-        calls: list[WaitingCall],
+        calls: list[PendingCall],
         trims: Mapping[int, int],
         drops: Iterable[int],
         changes: list[asyncio.Future[None]],
@@ -122,14 +122,14 @@ class Plan:
         return sections[lane]
 
     def _place_call(
-        self, call: WaitingCall, sections: dict[int, Section], written: dict[int, _Written], judged: set[int]
+        self, call: PendingCall, sections: dict[int, Section], written: dict[int, _Written], judged: set[int]
     ) -> list[AppendResult]:
         refusal = self._refusal(call, judged) if call.atomic else None
         if refusal is not None:
             return [refusal] * len(call.appends)
         return [self._place(append, sections, written, judged) for append in call.appends]
 
-    def _refusal(self, call: WaitingCall, judged: set[int]) -> LogMQError | None:
+    def _refusal(self, call: PendingCall, judged: set[int]) -> LogMQError | None:
         """Why one of the appends cannot be stored, so that none is."""
         for append in call.appends:
             spec = self._partitions.get(append.partition)

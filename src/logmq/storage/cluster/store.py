@@ -17,7 +17,7 @@ from logmq.config import Config
 from logmq.errors import LogMQError, NotLeader, UnknownPartition
 from logmq.metrics import ClusterMetrics, StorageMetrics
 from logmq.model import Bounds, TopicPartition
-from logmq.storage.cluster.calls import WaitingCall
+from logmq.storage.calls import PendingCall
 from logmq.storage.cluster.leadership import Leadership
 from logmq.storage.cluster.partitions import Partitions
 from logmq.storage.cluster.pipeline import Pipeline, partitions_of
@@ -143,7 +143,7 @@ class ClusterStore:
 
     # -- appending and reading ---------------------------------------------------------------------------------------
 
-    def append(self, appends: Sequence[Append], *, atomic: bool = False, at_once: bool = False) -> WaitingCall:
+    def append(self, appends: Sequence[Append], *, atomic: bool = False, at_once: bool = False) -> PendingCall:
         """See `LogStore.append`. An object's round trip is so long that `at_once` would win nothing."""
         return self.pipeline.append(appends, atomic=atomic)
 

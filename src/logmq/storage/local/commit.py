@@ -25,24 +25,14 @@ from logmq.errors import LogMQError, RetriableError, Unavailable, UnknownPartiti
 from logmq.limits import INLINE_SIZE_MAX, SPAN_SIZE_MIN
 from logmq.metrics import StorageMetrics
 from logmq.model import Format, Octets, TopicPartition
-from logmq.storage.engine import Append, Appended, AppendResult
+from logmq.storage.calls import Call
+from logmq.storage.engine import Appended, AppendResult
 from logmq.storage.local.checkpointer import Checkpointer
 from logmq.storage.local.files import File
 from logmq.storage.local.journal import Journal, Kind, Part
 from logmq.storage.local.log import Log, Written
 from logmq.storage.local.refusal import refusal_of
 from logmq.storage.producers import Producer
-
-
-class Call:
-    """One call of `LogStore.append` on its way through a commit; `results` is complete when it was written."""
-
-    __slots__ = ("appends", "atomic", "results")
-
-    def __init__(self, appends: Sequence[Append], atomic: bool = False) -> None:
-        self.appends = appends
-        self.atomic = atomic
-        self.results: list[AppendResult] = []
 
 
 class Commits:

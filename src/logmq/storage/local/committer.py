@@ -14,7 +14,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -22,8 +22,8 @@ from typing import Any, Protocol, TypeVar
 from logmq.config import SyncMode
 from logmq.errors import LogMQError, Unavailable
 from logmq.limits import COMMIT_SIZE_MAX, LOOP_COMMIT_CALLS_MAX, LOOP_COMMIT_SIZE_MAX
-from logmq.storage.engine import Append, AppendResult
-from logmq.storage.local.commit import Call, Commits
+from logmq.storage.calls import PendingCall
+from logmq.storage.local.commit import Commits
 from logmq.storage.local.files import SyncFailed
 from logmq.storage.waiters import settle
 
@@ -35,51 +35,6 @@ QUICK_COMMIT_S = 0.001
 """Commits that take longer on average go to the thread."""
 _WEIGHT = 0.1
 """Of the last commit in the average: after one that took 100 ms some 20 quick ones lead back to the loop."""
-
-
-class PendingCall(Call):
-    """A call whose caller waits: an `Appending`. Belongs to the loop's thread but for `results`."""
-
-    __slots__ = ("_callbacks", "_done", "size")
-
-    def __init__(self, appends: Sequence[Append], size: int, *, atomic: bool) -> None:
-        super().__init__(appends, atomic)
-        self.size = size
-        self._done = False
-        self._callbacks: tuple[Callable[[Any], object], ...] = ()
-
-    def done(self) -> bool:
-        """See `Appending.done`."""
-        return self._done
-
-    def result(self) -> list[AppendResult]:
-        """See `Appending.result`."""
-        assert self._done
-        return self.results
-
-    def add_done_callback(self, callback: Callable[[Any], object], /) -> None:
-        """See `Appending.add_done_callback`."""
-        if self._done:
-            callback(self)
-        else:
-            self._callbacks += (callback,)
-
-    def complete(self, results: list[AppendResult]) -> None:
-        """Tell whoever waits."""
-        self.results = results
-        self._done = True
-        for callback in self._callbacks:
-            try:
-                callback(self)
-            except Exception:  # one caller's mistake must not keep others from their results
-                _log.exception("an append's callback failed")
-
-    def __await__(self) -> Generator[Any, None, list[AppendResult]]:
-        if not self._done:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self.add_done_callback(lambda _: settle(future, None, None))
-            yield from future
-        return self.results
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from logmq.config import Config
 from logmq.errors import LogMQError, RetriableError, Throttled, Unavailable, UnknownPartition, UnknownTopic
 from logmq.limits import CHECKPOINT_COMMITS_MAX, JOURNAL_FILE_COUNT_MAX, WORK_THREADS
 from logmq.model import Bounds, TopicPartition
+from logmq.storage.calls import PendingCall
 from logmq.storage.engine import (
     ActiveProducer,
     Append,
@@ -35,7 +36,7 @@ from logmq.storage.engine import (
 )
 from logmq.storage.local import retention
 from logmq.storage.local.commit import Commits
-from logmq.storage.local.committer import Committer, Item, PendingCall, fail
+from logmq.storage.local.committer import Committer, Item, fail
 from logmq.storage.local.files import Files, SyncFailed
 from logmq.storage.local.index import Entry, IndexDamaged
 from logmq.storage.local.journal import create_journal_file

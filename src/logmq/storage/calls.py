@@ -1,4 +1,4 @@
-"""Appends that wait for their commit."""
+"""Calls of `LogStore.append` on their way to their results, the same for every engine."""
 
 from __future__ import annotations
 
@@ -8,20 +8,30 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from logmq.storage.engine import Append, AppendResult
+from logmq.storage.waiters import settle
 
 _log = logging.getLogger(__name__)
 
 
-class WaitingCall:
-    """A call whose caller waits: an `Appending`."""
+class Call:
+    """One call of `LogStore.append` on its way through a commit; `results` is complete when it was written."""
 
-    __slots__ = ("_callbacks", "_done", "appends", "atomic", "results", "size")
+    __slots__ = ("appends", "atomic", "results")
 
-    def __init__(self, appends: Sequence[Append], *, atomic: bool = False) -> None:
+    def __init__(self, appends: Sequence[Append], atomic: bool = False) -> None:
         self.appends = appends
         self.atomic = atomic
-        self.size = sum([len(append.data) for append in appends])
         self.results: list[AppendResult] = []
+
+
+class PendingCall(Call):
+    """A call whose caller waits: an `Appending`. Belongs to the loop's thread but for `results`."""
+
+    __slots__ = ("_callbacks", "_done", "size")
+
+    def __init__(self, appends: Sequence[Append], size: int, *, atomic: bool) -> None:
+        super().__init__(appends, atomic)
+        self.size = size
         self._done = False
         self._callbacks: tuple[Callable[[Any], object], ...] = ()
 
@@ -54,6 +64,6 @@ class WaitingCall:
     def __await__(self) -> Generator[Any, None, list[AppendResult]]:
         if not self._done:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self.add_done_callback(lambda _: None if future.done() else future.set_result(None))
+            self.add_done_callback(lambda _: settle(future, None, None))
             yield from future
         return self.results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,9 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from logmq.broker.groups.coordinator import CLASSIC, GroupOverview
-from logmq.broker.groups.group import GroupState
 from logmq.broker.groups.offsets import CommittedOffset
-from logmq.broker.groups.subscription import assigned_partitions
 from logmq.config import show_address
 from logmq.errors import GroupHasMembers, LogMQError
 from logmq.limits import HTTP_GROUP_OFFSETS_MAX, HTTP_PAGE_GROUPS_MAX
@@ -307,33 +305,16 @@ def _coordinator(request: Request) -> str:
 
 
 def _members(context: Context, group: GroupOverview) -> list[MemberAnswer]:
-    consumers = context.broker.groups.consumers.get(group.name)
-    if consumers is None:
-        # While a group rebalances, what its members had is no longer true.
-        stable = group.state is GroupState.STABLE
-        return [
-            _member(one.member_id, one.client_id, one.client_host, one.instance_id, assigned)
-            for one in group.members
-            for assigned in [assigned_partitions(one.assignment) if stable else []]
-        ]
-    names = {topic.log_ids[0]: topic.name for topic in context.broker.topics()}
     return [
-        _member(
+        MemberAnswer(
             one.member_id,
             one.client_id,
             one.client_host,
             one.instance_id,
-            [TopicPartition(names[topic_id], index) for topic_id, index in one.assigned if topic_id in names],
+            [GroupPartition(*partition) for partition in one.partitions],
         )
-        for one in consumers.members.values()
+        for one in context.broker.group_readers(group.name)
     ]
-
-
-def _member(
-    member_id: str, client_id: str, client_host: str, instance_id: str | None, assigned: Iterable[TopicPartition]
-) -> MemberAnswer:
-    partitions = [GroupPartition(*partition) for partition in sorted(assigned)]
-    return MemberAnswer(member_id, client_id, client_host.lstrip("/"), instance_id, partitions)
 
 
 def _offsets(

@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from logmq.storage.cluster.formats import BROKERS, LANES, Head, decode_head, encode_head, head_key
-from logmq.storage.cluster.services import Keys, OutcomeUnknown, Presence
+from logmq.storage.cluster.services import RETRY_S, Keys, OutcomeUnknown, Presence, until_answered
 
 _log = logging.getLogger(__name__)
-
-_RETRY_S = 0.1
 
 
 class Fenced(Exception):
@@ -76,13 +75,8 @@ class Leadership:
         what was.
         """
         lane = self._telling(heads)
-        while True:
-            try:
-                present = await self.keys.get(BROKERS + self.incarnation)
-                stored = await self.keys.get(head_key(lane))
-                break
-            except OutcomeUnknown:
-                await asyncio.sleep(_RETRY_S)
+        present = await until_answered(partial(self.keys.get, BROKERS + self.incarnation))
+        stored = await until_answered(partial(self.keys.get, head_key(lane)))
         assert stored is not None, "heads are never removed"
         found = decode_head(stored.value)
         if found == heads[lane]:
@@ -92,7 +86,7 @@ class Leadership:
         if present is None or {BROKERS + self.incarnation: present.revision} != self.alive:
             raise Fenced(stored=False)
         assert stored.revision == expected[head_key(lane)], "only this broker moves its heads"
-        await asyncio.sleep(_RETRY_S)
+        await asyncio.sleep(RETRY_S)
         return None
 
     def _telling(self, heads: Mapping[int, Head]) -> int:
@@ -107,21 +101,12 @@ class Leadership:
     async def prove(self, lanes: Iterable[int]) -> None:
         """Make sure that this broker still leads these lanes. Raises: Fenced."""
         expected = self._expected(lanes)
-        while True:
-            try:
-                if await self.keys.commit(expected, {}) is None:
-                    raise Fenced(stored=False)
-                return
-            except OutcomeUnknown:
-                await asyncio.sleep(_RETRY_S)
+        if await until_answered(partial(self.keys.commit, expected, {})) is None:
+            raise Fenced(stored=False)
 
     async def finds_itself(self) -> bool:
         """`is_mine`, asked until it is answered."""
-        while True:
-            try:
-                return await self.is_mine()
-            except OutcomeUnknown:
-                await asyncio.sleep(_RETRY_S)
+        return await until_answered(self.is_mine)
 
     async def is_mine(self) -> bool:
         """Whether every head still names this broker. Raises: OutcomeUnknown."""

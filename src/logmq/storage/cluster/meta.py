@@ -23,11 +23,10 @@ from logmq.errors import TopicExists, Unavailable, UnknownTopic
 from logmq.model import Format, SettingValue, Topic
 from logmq.storage.cluster.formats import COUNTERS, TOPICS
 from logmq.storage.cluster.leadership import Leadership
-from logmq.storage.cluster.services import OutcomeUnknown, Stored
+from logmq.storage.cluster.services import RETRY_S, OutcomeUnknown, Stored
 
 _log = logging.getLogger(__name__)
 
-_RETRY_S = 0.1
 _TIME_MAX_S = 30.0
 """How long a change waits for the keys: clients are told something before they give up themselves."""
 
@@ -152,7 +151,7 @@ class ClusterMeta:
                     return made
                 if not await self._persist(self._is_alive):
                     raise Unavailable("another broker has taken over")
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(RETRY_S)
         raise Unavailable("the cluster's keys do not answer")
 
     async def _is_alive(self) -> bool:
@@ -182,7 +181,7 @@ class ClusterMeta:
             try:
                 return await ask()
             except OutcomeUnknown:
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(RETRY_S)
         raise Unavailable("the cluster's keys cannot be reached")
 
 

@@ -27,13 +27,12 @@ from logmq.storage.cluster.formats import WAL, Head
 from logmq.storage.cluster.leadership import Fenced, Leadership
 from logmq.storage.cluster.partitions import Partitions
 from logmq.storage.cluster.plan import Batch, Plan
-from logmq.storage.cluster.services import Objects, OutcomeUnknown
+from logmq.storage.cluster.services import RETRY_S, Objects, OutcomeUnknown
 from logmq.storage.engine import Append, AppendResult
 from logmq.storage.waiters import settle
 
 _log = logging.getLogger(__name__)
 
-_RETRY_S = 0.1
 _RETRY_MAX_S = 2.0
 _CLOSE_TIMEOUT_S = 10.0
 """How long a broker that stops waits for services that do not answer."""
@@ -187,7 +186,7 @@ class Pipeline:
 
         Raises: NotLeader, Unavailable: nobody waits for it any more.
         """
-        delay_s = _RETRY_S
+        delay_s = RETRY_S
         while data:
             began = self._clock.monotonic()
             try:

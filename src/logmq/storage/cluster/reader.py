@@ -17,10 +17,8 @@ from logmq.storage.cluster.formats import Extent
 from logmq.storage.cluster.lane import LaneLog
 from logmq.storage.cluster.leadership import Leadership
 from logmq.storage.cluster.partitions import Partitions
-from logmq.storage.cluster.services import ObjectMissing, Objects, OutcomeUnknown
+from logmq.storage.cluster.services import RETRY_S, ObjectMissing, Objects, OutcomeUnknown
 from logmq.storage.engine import Chunk, LogSpec
-
-_RETRY_S = 0.1
 
 
 class Reader:
@@ -89,7 +87,7 @@ class Reader:
                     raise Damaged(str(partition), extents[0].first_offset, extents[-1].next_offset)
                 break
             except OutcomeUnknown:
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(RETRY_S)
         raise self.failure or NotLeader(str(partition))
 
     async def _fetch(self, partition: TopicPartition, extent: Extent) -> CachedExtent:
@@ -121,7 +119,7 @@ class Reader:
             except OutcomeUnknown:
                 if self.failure is not None:
                     raise self.failure from None
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(RETRY_S)
 
     def _chunk(self, spec: LogSpec, log: LaneLog, offset: int, size_max: int, held: Sequence[CachedExtent]) -> Chunk:
         """Whole records from the one that is meant on, about `size_max` bytes."""

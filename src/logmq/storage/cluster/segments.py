@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from crc32c import crc32c
 
@@ -21,9 +22,8 @@ from logmq.storage.cluster.cache import ExtentCache
 from logmq.storage.cluster.formats import PACKS, SEGMENTS, WAL, Extent
 from logmq.storage.cluster.lane import LaneLog
 from logmq.storage.cluster.partitions import Partitions
-from logmq.storage.cluster.services import ObjectMissing, Objects, OutcomeUnknown
+from logmq.storage.cluster.services import ObjectMissing, Objects, until_answered
 
-_RETRY_S = 0.1
 _READS_AT_ONCE = 16
 
 Put = Callable[[str, bytes], Awaitable[None]]
@@ -162,11 +162,8 @@ async def _bytes(objects: Objects, cache: ExtentCache, extent: Extent) -> bytes 
     cached = cache.get(extent)
     if cached is not None:
         return cached.data
-    while True:
-        try:
-            data = await objects.get(extent.object, extent.position, extent.size)
-            return data if crc32c(data) == extent.crc else None
-        except OutcomeUnknown:
-            await asyncio.sleep(_RETRY_S)
-        except ObjectMissing:
-            return None
+    try:
+        data = await until_answered(partial(objects.get, extent.object, extent.position, extent.size))
+    except ObjectMissing:
+        return None
+    return data if crc32c(data) == extent.crc else None

@@ -6,8 +6,14 @@ calls them has to be right in each of these cases.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import NamedTuple, Protocol, TypeVar
+
+T = TypeVar("T")
+
+RETRY_S = 0.1
+"""Pause before a service that did not answer is asked again."""
 
 
 class OutcomeUnknown(Exception):
@@ -83,3 +89,12 @@ class Objects(Protocol):
     async def delete(self, names: Iterable[str]) -> None:
         """Remove objects; those that are gone already are fine. Raises: OutcomeUnknown."""
         ...
+
+
+async def until_answered(ask: Callable[[], Awaitable[T]], pause_s: float = RETRY_S) -> T:
+    """Ask again and again, for as long as it takes. Only for what may be done twice."""
+    while True:
+        try:
+            return await ask()
+        except OutcomeUnknown:
+            await asyncio.sleep(pause_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from logmq.limits import MIB
 from logmq.storage.cluster.formats import (
@@ -28,7 +29,15 @@ from logmq.storage.cluster.formats import (
 )
 from logmq.storage.cluster.lane import Lane, lane_from
 from logmq.storage.cluster.leadership import Leadership
-from logmq.storage.cluster.services import Keys, ObjectMissing, Objects, OutcomeUnknown, Presence, Stored
+from logmq.storage.cluster.services import (
+    Keys,
+    ObjectMissing,
+    Objects,
+    OutcomeUnknown,
+    Presence,
+    Stored,
+    until_answered,
+)
 
 _RETRY_S = 0.2
 _FIRST_READ = 64 * 1024
@@ -115,7 +124,7 @@ async def _from_checkpoint(objects: Objects, heads: list[Head]) -> list[Lane]:
     checkpoints: dict[str, list[Lane]] = {}
     for head in heads:
         if head.checkpoint is not None and head.checkpoint not in checkpoints:
-            data = await _persist(objects, head.checkpoint, 0, _CHECKPOINT_SIZE_MAX)
+            data = await until_answered(partial(objects.get, head.checkpoint, 0, _CHECKPOINT_SIZE_MAX), _RETRY_S)
             checkpoints[head.checkpoint] = [lane_from(snapshot) for snapshot in decode_checkpoint(data).lanes]
     for number, head in enumerate(heads):
         if head.checkpoint is not None:
@@ -147,19 +156,11 @@ class _Headers:
 
 async def _header(objects: Objects, name: str) -> tuple[list[Section], int]:
     assert name.startswith(WAL), name
-    start = await _persist(objects, name, 0, _FIRST_READ)
+    start = await until_answered(partial(objects.get, name, 0, _FIRST_READ), _RETRY_S)
     size = PREFIX_SIZE + header_size(start)
     if size > len(start):
-        start += await _persist(objects, name, len(start), size - len(start))
+        start += await until_answered(partial(objects.get, name, len(start), size - len(start)), _RETRY_S)
     return decode_header(start)
-
-
-async def _persist(objects: Objects, name: str, start: int, size: int) -> bytes:
-    while True:
-        try:
-            return await objects.get(name, start, size)
-        except OutcomeUnknown:
-            await asyncio.sleep(_RETRY_S)
 
 
 __all__ = ["MalformedObject", "ObjectMissing", "another_leads", "load", "take"]

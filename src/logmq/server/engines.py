@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from logmq import __version__
 from logmq.broker.topics import specs_of
 from logmq.clock import SYSTEM_CLOCK
 from logmq.config import Config, SyncMode
-from logmq.errors import RetriableError, StartupError, Unavailable
+from logmq.errors import StartupError
 from logmq.server.recovery_report import recovery_summary, report_recovery
 from logmq.storage.engine import LogStore, Meta
 from logmq.storage.local.files import Directory, SyncFailed
 from logmq.storage.local.meta import SqliteMeta, finish_drops
 from logmq.storage.local.store import LocalStore
-
-if TYPE_CHECKING:
-    from logmq.storage.cluster.etcd import EtcdKeys
-    from logmq.storage.cluster.leadership import Leadership
-    from logmq.storage.cluster.meta import ClusterMeta
-    from logmq.storage.cluster.services import Objects, Presence
-    from logmq.storage.cluster.store import ClusterStore
 
 _log = logging.getLogger("logmq.server")
 
@@ -36,11 +24,6 @@ EXIT_SYNC_FAILED = 74
 """EX_IOERR of sysexits.h: the disk failed; a restart alone will not help, so a supervisor should not loop."""
 EXIT_TAKEN_OVER = 75
 """EX_TEMPFAIL: another broker of the cluster leads now; started again this one stands by."""
-
-PRESENCE_TTL_S = 6.0
-"""How long a leader may be silent before another broker takes over."""
-_RENEW_INTERVAL_S = 1.5
-_LOOK_INTERVAL_S = 0.5
 
 Fail = Callable[[BaseException, int], None]
 """Called on the loop when nothing can be acknowledged any more, with the exit code."""
@@ -97,7 +80,8 @@ def promise(mode: SyncMode) -> str:
 async def open_cluster(config: Config, stack: AsyncExitStack, stopping: asyncio.Event, fail: Fail) -> Engine | None:
     """An object store and etcd, once this broker leads; None if it is asked to stop before. Raises: StartupError."""
     try:
-        from logmq.storage.cluster.etcd import EtcdKeys  # noqa: PLC0415 - an extra
+        from logmq.server.member import Member  # noqa: PLC0415 - an extra
+        from logmq.storage.cluster.etcd import EtcdKeys  # noqa: PLC0415
         from logmq.storage.cluster.object_store import connect  # noqa: PLC0415
     except ImportError as error:
         raise StartupError(f"a cluster needs more packages ({error.name}): pip install 'logmq[cluster]'") from error
@@ -106,7 +90,7 @@ async def open_cluster(config: Config, stack: AsyncExitStack, stopping: asyncio.
     keys = await EtcdKeys.connect(config.cluster)
     stack.push_async_callback(keys.close)
     objects = await connect(config.objects)
-    member = _Member(config, keys, objects, fail)
+    member = Member(config, keys, objects, lambda error: fail(error, EXIT_TAKEN_OVER))
     await member.announce(stack)
     if not await member.lead(stack, stopping):
         return None
@@ -119,125 +103,3 @@ async def open_cluster(config: Config, stack: AsyncExitStack, stopping: asyncio.
         ("recovery", f"{recovery.replayed_commits} commits since the checkpoint read"),
     )
     return Engine(member.meta, member.store, facts)
-
-
-class _Member:
-    """This broker as one of a cluster: it says that it lives, stands by, and leads once nobody else does."""
-
-    def __init__(self, config: Config, keys: EtcdKeys, objects: Objects, fail: Fail) -> None:
-        self.meta: ClusterMeta | None = None
-        self.store: ClusterStore | None = None
-        self._config = config
-        self._keys = keys
-        self._objects = objects
-        self._fail = fail
-        self._incarnation = f"{int(time.time() * 1000):012x}-{uuid4().hex[:8]}"
-        self._presence: Presence | None = None
-
-    async def announce(self, stack: AsyncExitStack) -> None:
-        """Let the others know of this broker. Raises: StartupError."""
-        from logmq.storage.cluster.formats import BROKERS  # noqa: PLC0415
-        from logmq.storage.cluster.identity import ForeignObjects, check  # noqa: PLC0415
-        from logmq.storage.cluster.services import OutcomeUnknown  # noqa: PLC0415
-
-        facts = {"host": self._config.host, "port": self._config.port, "version": __version__}
-        try:
-            await check(self._keys, self._objects)
-            presence = await self._keys.announce(
-                BROKERS + self._incarnation, json.dumps(facts).encode(), PRESENCE_TTL_S
-            )  # fmt: skip
-        except ForeignObjects as error:
-            raise StartupError(str(error)) from error
-        except OutcomeUnknown as error:
-            raise StartupError(f"this broker cannot be announced: {error}") from error
-        self._presence = presence
-        renewing = asyncio.create_task(self._renew(presence))
-
-        async def leave() -> None:
-            renewing.cancel()
-            with suppress(OutcomeUnknown):
-                await presence.withdraw()
-
-        stack.push_async_callback(leave)
-
-    async def _renew(self, presence: Presence) -> None:
-        from logmq.storage.cluster.services import OutcomeUnknown  # noqa: PLC0415
-
-        last = time.monotonic()
-        while (left := last + PRESENCE_TTL_S - time.monotonic()) > 0:
-            asked = time.monotonic()
-            try:
-                async with asyncio.timeout(left):
-                    if not await presence.renew():
-                        break
-                last = asked
-            except (OutcomeUnknown, TimeoutError) as error:
-                _log.warning("etcd does not answer", extra={"reason": str(error) or "no answer in time"})
-            await asyncio.sleep(_RENEW_INTERVAL_S)
-        if self.store is not None:
-            self.store.lose_presence()
-        else:
-            self._lost(TimeoutError("this broker was taken for dead while it stood by"))
-
-    def _lost(self, error: BaseException) -> None:
-        _log.critical(
-            "this broker leads no longer, stopping: start it again, and it stands by", extra={"reason": str(error)}
-        )
-        self._fail(error, EXIT_TAKEN_OVER)
-
-    async def lead(self, stack: AsyncExitStack, stopping: asyncio.Event) -> bool:
-        """Wait until no other broker leads, and take over; False if asked to stop before. Raises: StartupError."""
-        leading = asyncio.create_task(self._lead(stack))
-        asked = asyncio.create_task(stopping.wait())
-        await asyncio.wait([leading, asked], return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        if leading.done():
-            return leading.result()
-        leading.cancel()  # whatever it is at: nothing was promised to anybody
-        await asyncio.wait([leading])
-        return False
-
-    async def _lead(self, stack: AsyncExitStack) -> bool:
-        from logmq.storage.cluster.services import OutcomeUnknown  # noqa: PLC0415
-        from logmq.storage.cluster.takeover import another_leads, take  # noqa: PLC0415
-
-        assert self._presence is not None
-        told = False
-        while True:
-            with suppress(OutcomeUnknown):
-                if not await another_leads(self._keys, self._incarnation):
-                    leadership = await take(self._keys, self._incarnation, self._presence)
-                    if leadership is not None:
-                        return await self._open(stack, leadership)
-            if not told:
-                _log.info("another broker leads, standing by", extra={"broker": self._incarnation})
-                told = True
-            await asyncio.sleep(_LOOK_INTERVAL_S)
-
-    async def _open(self, stack: AsyncExitStack, leadership: Leadership) -> bool:
-        """Read what this broker leads now; False if it no longer does. Raises: StartupError."""
-        from logmq.storage.cluster.formats import MalformedObject  # noqa: PLC0415
-        from logmq.storage.cluster.identity import ForeignObjects, claim  # noqa: PLC0415
-        from logmq.storage.cluster.meta import ClusterMeta  # noqa: PLC0415
-        from logmq.storage.cluster.services import ObjectMissing, OutcomeUnknown  # noqa: PLC0415
-        from logmq.storage.cluster.store import ClusterStore, finish_drops  # noqa: PLC0415
-
-        self.meta = ClusterMeta(leadership, self._config, SYSTEM_CLOCK)
-        try:
-            await self.meta.cluster_id()
-            await claim(self._keys, self._objects)
-            specs = [spec for topic in await self.meta.topics() for spec in specs_of(topic)]
-            store = await ClusterStore.open(
-                leadership, self._objects, specs, self._config, SYSTEM_CLOCK, self._lost
-            )  # fmt: skip
-            self.store = store
-            stack.push_async_callback(store.close)
-            await finish_drops(self.meta, store)
-        except ForeignObjects as error:
-            raise StartupError(str(error)) from error
-        except (ObjectMissing, MalformedObject) as error:
-            raise StartupError(f"the object store has lost what was committed: {error}") from error
-        except (OutcomeUnknown, RetriableError, Unavailable) as error:
-            self._lost(error)
-            return False
-        return True
